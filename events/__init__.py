@@ -1,0 +1,1 @@
+"""Events: what happened, as immutable facts, and the log that keeps them."""

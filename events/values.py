@@ -1,0 +1,133 @@
+"""Numbers and parameters between Python and JSON, without losing a bit.
+
+JSON has no NaN and no infinities. A metric's value writes them as the strings "NaN", "Infinity", "-Infinity";
+parameters, where a string may be just a string, as {"$float": "NaN"}, and a user's key that starts with "$" gains
+another one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Set
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+
+from mltracker.errors import InvalidMetric, InvalidParameters
+
+INT64 = range(-(2**63), 2**63)
+DEEPEST = 64
+NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def spell(value: float) -> str:
+    """The word for a float that JSON cannot write."""
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+
+def scalar(value: Any) -> Any:
+    """A NumPy or torch scalar as a Python one; anything else, arrays of size 1 included, as it is."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    return value
+
+
+def number(name: str, value: Any) -> int | float:
+    """A metric's value as a Python int or float. Raises InvalidMetric naming the metric and the type."""
+    plain = scalar(value)
+    if isinstance(plain, bool) or not isinstance(plain, (int, float)):
+        raise InvalidMetric(f"metric {name!r}", f"a value must be a number, not {type(value).__name__}")
+    if isinstance(plain, int):
+        if plain not in INT64:
+            raise InvalidMetric(f"metric {name!r}", "an int must fit into signed 64 bits")
+        return int(plain)
+    return float(plain)
+
+
+def encode_number(value: int | float) -> int | float | str:
+    """A metric's value as it stands in a line."""
+    return value if isinstance(value, int) or math.isfinite(value) else spell(value)
+
+
+def decode_number(value: int | float | str) -> int | float:
+    """A metric's value as it stood in a line. Raises KeyError for an unknown word."""
+    return NON_FINITE[value] if isinstance(value, str) else value
+
+
+def encode(value: Any, path: str = "parameters", depth: int = 0) -> Any:
+    """Anything of JSON, and what has an obvious JSON form, as plain JSON. Raises InvalidParameters with the path."""
+    if depth > DEEPEST:
+        raise InvalidParameters(path, f"nesting beyond {DEEPEST} levels")
+    value = scalar(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Enum):
+        return encode(value.value, path, depth)
+    if isinstance(value, str):
+        return _text(value, path)
+    if isinstance(value, int):
+        if value not in INT64:
+            raise InvalidParameters(path, "an int must fit into signed 64 bits")
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else {"$float": spell(value)}
+    if isinstance(value, Mapping):
+        return {_key(key, path): encode(item, f"{path}.{key}", depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [encode(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+    return _named_forms(value, path, depth)
+
+
+def _named_forms(value: Any, path: str, depth: int) -> Any:
+    if isinstance(value, Set):
+        return sorted((encode(item, path, depth + 1) for item in value), key=lambda item: (str(type(item)), str(item)))
+    if isinstance(value, (PurePath, UUID)):
+        return _text(str(value), path)
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if hasattr(value, "tolist") and getattr(value, "ndim", 0):
+        return encode(value.tolist(), path, depth)
+    raise InvalidParameters(path, f"{type(value).__name__} has no JSON form", hint="Pass numbers, text, lists, mappings")
+
+
+def _text(value: str, path: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidParameters(path, "text with a lone surrogate") from None
+    return str(value)
+
+
+def _key(key: Any, path: str) -> str:
+    if isinstance(key, Enum):
+        key = key.value
+    if not isinstance(key, str):
+        raise InvalidParameters(f"{path}.{key!r}", f"a key must be a string, not {type(key).__name__}")
+    text = _text(key, path)
+    return "$" + text if text.startswith("$") else text
+
+
+def decode(value: Any) -> Any:
+    """What `encode` wrote, with its NaNs, infinities and keys as they were."""
+    if isinstance(value, dict):
+        if len(value) == 1 and "$float" in value:
+            return NON_FINITE[value["$float"]]
+        return {key[1:] if key.startswith("$") else key: decode(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    return value
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested mapping with its keys joined by dots: {"a": {"b": 1}} -> {"a.b": 1}. An empty mapping is a leaf."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping) and value and not (len(value) == 1 and "$float" in value):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,168 @@
+"""What people hold in their hands: experiments, aggregates and their parts.
+
+Plain data; the tracker hands out subclasses of `Experiment` and `Aggregate` whose collections are connected to a store.
+Values are checked when they are recorded, before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mltracker.ports import Aggregates, Iterations, Metrics, Modules
+
+
+@dataclass(slots=True)
+class Module:
+    """A part of a model with an identity (type, hash). `parameters` may be anything of JSON."""
+
+    type: str
+    hash: str
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Dataset:
+    """The data of an iteration, identified by its hash."""
+
+    hash: str
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Metric:
+    """A named value and where it was taken.
+
+    As answered it also carries `id` (`writer:seq:name[:index]`), `at` (microseconds since 1970 UTC), `session`, and
+    `void` (why it was voided, None if it was not).
+    """
+
+    name: str
+    value: int | float
+    step: int | None = None
+    epoch: int | None = None
+    batch: int | None = None
+    phase: str | None = None
+    id: str | None = field(default=None, compare=False, repr=False)
+    at: int | None = field(default=None, compare=False, repr=False)
+    session: str | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(slots=True)
+class Iteration:
+    """One pass over a dataset: `parameters` say how the data was fed, `modules` are the others that took part.
+
+    As answered it also carries `id`, `at` (start, microseconds since 1970 UTC), `session`, `status` (running,
+    completed, failed), `error`, `duration` in seconds and its final `metrics`.
+    """
+
+    hash: str
+    phase: str | None = None
+    epoch: int | None = None
+    dataset: Dataset | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    modules: Sequence[Module] = ()
+    id: str | None = field(default=None, compare=False, repr=False)
+    at: int | None = field(default=None, compare=False, repr=False)
+    session: str | None = field(default=None, compare=False, repr=False)
+    status: str = field(default="completed", compare=False, repr=False)
+    error: str | None = field(default=None, compare=False, repr=False)
+    duration: float | None = field(default=None, compare=False, repr=False)
+    metrics: Mapping[str, int | float] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(slots=True)
+class Training:
+    """One go at an aggregate. `ended` is None, "completed" or "failed"; times are microseconds since 1970 UTC."""
+
+    id: str
+    started_at: int
+    ended: str | None = None
+    ended_at: int | None = None
+    error: str | None = None
+
+    @property
+    def writer(self) -> str:
+        """The writer whose life is this training's life."""
+        return self.id.partition(":")[0]
+
+
+@dataclass(slots=True)
+class Session:
+    """One process that wrote to the store. Times are microseconds since 1970 UTC."""
+
+    id: str
+    started_at: int
+    ended_at: int | None = None
+    command: Sequence[str] = ()
+    host: str = ""
+    pid: int | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Experiment:
+    """A named group of aggregates. `keys` are the ids of the events that created it, oldest first."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        aggregates: Aggregates | None = None,
+        tags: Mapping[str, Any] | None = None,
+        note: str = "",
+        keys: Sequence[str] = (),
+        at: int | None = None,
+    ) -> None:
+        self.name = name
+        self.aggregates = aggregates
+        self.tags = dict(tags or {})
+        self.note = note
+        self.keys = tuple(keys)
+        self.at = at
+
+    def __repr__(self) -> str:
+        return f"Experiment({self.name!r})"
+
+
+class Aggregate:
+    """A model and its data as one unit. `keys` are the ids of the events that created it, oldest first.
+
+    `metrics`, `iterations` and `modules` may be collections of the caller's own (see `mltracker.ports`).
+    `config` is nested or flat; `last` holds the latest value of each metric by (phase, name).
+    """
+
+    def __init__(
+        self,
+        id: str,
+        modules: Modules | Iterable[Module] = (),
+        *,
+        metrics: Metrics | None = None,
+        iterations: Iterations | None = None,
+        config: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        note: str = "",
+        epoch: int | None = None,
+        trainings: Sequence[Training] = (),
+        last: Mapping[tuple[str | None, str], int | float] | None = None,
+        keys: Sequence[str] = (),
+        at: int | None = None,
+    ) -> None:
+        self.id = id
+        self.modules = modules
+        self.metrics = metrics
+        self.iterations = iterations
+        self.config = config or {}
+        self.tags = dict(tags or {})
+        self.note = note
+        self.epoch = epoch
+        self.trainings = trainings
+        self.last = last or {}
+        self.keys = tuple(keys)
+        self.at = at
+
+    def __repr__(self) -> str:
+        return f"Aggregate({self.id!r})"

@@ -1,0 +1,28 @@
+"""The collection of an aggregate's iterations."""
+
+from __future__ import annotations
+
+import builtins
+from abc import ABC, abstractmethod
+
+from mltracker.models import Iteration
+
+
+class IterationQueries(ABC):
+    """Answers about the iterations of one aggregate. Of equal (hash, phase, epoch), the one started last holds."""
+
+    @abstractmethod
+    def list(self, phase: str | None = None, epoch: int | None = None) -> builtins.list[Iteration]:
+        """Those of that phase and epoch, or all, in the order of their start; empty if there are none."""
+
+
+class Iterations(IterationQueries):
+    """Queries and commands."""
+
+    @abstractmethod
+    def add(self, iteration: Iteration) -> None:
+        """Record a whole iteration. Raises InvalidName, InvalidValue, InvalidParameters."""
+
+    @abstractmethod
+    def clear(self, why: str = "") -> None:
+        """Hide the iterations there are now; history keeps them. Nothing happens where there are none."""
