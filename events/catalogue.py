@@ -8,46 +8,32 @@ entity, `writer:seq`; an event that creates one leaves it empty and gets its own
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from mltracker.errors import InvalidValue, UnreadableEvent
+from mltracker.events import upcasters
+from mltracker.events.fields import (
+    STORED,
+    Count,
+    Counts,
+    Key,
+    Name,
+    Numbers,
+    Parameters,
+    PathName,
+    Seconds,
+    Text,
+    Texts,
+    Values,
+    Vector,
+    column,
 )
 
-from mltracker.errors import UnreadableEvent
-from mltracker.events import values
-
 REGISTRY: dict[str, type[Event]] = {}
-
-
-
-def _number(value: Any) -> int | float:
-    return values.number("value", values.NON_FINITE.get(value, value) if isinstance(value, str) else value)
-
-
-def _parameters(value: Any, info: ValidationInfo) -> Any:
-    if info.context == "stored":
-        return values.decode(value)
-    values.encode(value)
-    return value
-
-
-Number = Annotated[
-    Any,
-    BeforeValidator(_number),
-    PlainSerializer(values.encode_number),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": list(values.NON_FINITE)}]}),
-]
-Json = Annotated[Any, BeforeValidator(_parameters), PlainSerializer(values.encode)]
-Parameters = Annotated[dict[str, Any], BeforeValidator(_parameters), PlainSerializer(values.encode)]
-Count = Annotated[int, Field(strict=True, gt=-(2**63), lt=2**63)]
+"""Every event class by its type, users' own included."""
 
 
 class Payload(BaseModel):
@@ -65,9 +51,11 @@ class Event(Payload):
     """Durable before the append returns. False for metrics, which follow within a second."""
     creates: ClassVar[bool] = False
     """Begins a stream of its own."""
+    of_session: ClassVar[bool] = False
+    """Happened to the session: without a stream it stands on the session's."""
 
-    stream: str = Field(default="", exclude=True)
-    by: str | None = None
+    stream: Key = Field(default="", exclude=True)
+    by: Text | None = None
     """On whose behalf, where that is not the session's user."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -77,79 +65,99 @@ class Event(Payload):
         known = REGISTRY.get(cls.type)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"event type {cls.type} is registered already, by {known.__module__}.{known.__qualname__}")
+        upcasters.register(cls.type, cls.version)
         REGISTRY[cls.type] = cls
 
     def data(self) -> dict[str, Any]:
         """The payload as it is written: JSON, without what is None."""
         return self.model_dump(exclude_none=True)
 
+    def encoded(self) -> bytes:
+        """The payload as it is written, as bytes. Raises InvalidValue for text that UTF-8 cannot hold."""
+        try:
+            return orjson.dumps(self.data())
+        except (TypeError, ValueError) as error:
+            raise InvalidValue(self.type, str(error)) from error
+
+    def stream_in(self, writer: str, seq: int) -> str:
+        """The stream this event stands on as `writer:seq`. Raises InvalidValue where one is needed and not given."""
+        if self.creates:
+            return f"{writer}:{seq}"
+        if self.stream:
+            return self.stream
+        if self.of_session:
+            return f"{writer}:0"
+        raise InvalidValue("stream", f"{self.type} needs the key of the entity it happened to")
+
 
 def load(type_name: str, version: int, stream: str, data: dict[str, Any]) -> Event:
     """The typed event of a stored, upcast payload. Raises UnreadableEvent."""
     cls = REGISTRY.get(type_name)
     if cls is None or version != cls.version:
-        raise UnreadableEvent(f"event {type_name} v{version} is not known to this release")
+        raise UnreadableEvent(f"event {type_name} v{version} is not known to this release", hint="Update mltracker")
     try:
-        return cls.model_validate({**data, "stream": stream}, extra="ignore", context="stored")
-    except (ValidationError, KeyError) as error:
+        return cls.model_validate({**data, "stream": stream}, extra="ignore", context=STORED)
+    except (ValidationError, KeyError, TypeError) as error:
         raise UnreadableEvent(f"event {type_name} v{version} on {stream} does not fit its schema: {error}") from error
 
 
 class ModuleData(Payload):
     """A module: `parameters` may be anything of JSON."""
 
-    type: str
-    hash: str
-    name: str
+    type: Name
+    hash: Name
+    name: Name
     parameters: Parameters = {}
 
 
 class DatasetData(Payload):
     """A dataset: `parameters` may be anything of JSON."""
 
-    hash: str
-    name: str
+    hash: Name
+    name: Name
     parameters: Parameters = {}
 
+
+Modules = Annotated[list[ModuleData], BeforeValidator(column)]
 
 # Experiments and aggregates ------------------------------------------------------------------------------------------
 
 
 class ExperimentCreated(Event):
     creates = True
-    name: str
+    name: PathName
 
 
 class ExperimentRenamed(Event):
-    name: str
+    name: PathName
 
 
 class ExperimentDeleted(Event):
     """Hides the experiment and all below it. `deletion` is shared by the keys that one delete hid."""
 
-    deletion: str
+    deletion: Text
 
 
 class AggregateCreated(Event):
     """`experiment` is the key of the experiment it belongs to, `id` the user's."""
 
     creates = True
-    experiment: str
-    id: str
-    modules: list[ModuleData] = []
+    experiment: Key
+    id: PathName
+    modules: Modules = []
     config: Parameters = {}
 
 
 class AggregateDeleted(Event):
     """Hides the aggregate. `deletion` is shared by the keys that one delete hid."""
 
-    deletion: str
+    deletion: Text
 
 
 class Restored(Event):
     """Brings back a deleted experiment or aggregate; `deletion` names the delete that it answers."""
 
-    deletion: str
+    deletion: Text
 
 
 class ModuleAttached(Event):
@@ -157,24 +165,24 @@ class ModuleAttached(Event):
 
 
 class ModuleDetached(Event):
-    module_type: str
-    hash: str
+    module_type: Text
+    hash: Name
 
 
 class ConfigChanged(Event):
     """`changes` is flat, its keys joined by dots; `removed` are flat keys."""
 
     changes: Parameters = {}
-    removed: list[str] = []
+    removed: Texts = []
 
 
 class TagsChanged(Event):
     changes: Parameters = {}
-    removed: list[str] = []
+    removed: Texts = []
 
 
 class NoteChanged(Event):
-    text: str
+    text: Text
 
 
 # Metrics -------------------------------------------------------------------------------------------------------------
@@ -184,11 +192,11 @@ class MetricsRecorded(Event):
     """One step, any number of names."""
 
     structural = False
-    values: dict[str, Number]
+    values: Values
     step: Count | None = None
     epoch: Count | None = None
     batch: Count | None = None
-    phase: str | None = None
+    phase: Name | None = None
 
 
 class Steps(Payload):
@@ -202,44 +210,50 @@ class MetricSeriesRecorded(Event):
     """Many points of one metric, as columns of equal length. A point's id is `writer:seq:name:index`."""
 
     structural = False
-    name: str
-    values: list[Number]
-    steps: list[Count] | Steps | None = None
+    name: Name
+    values: Numbers
+    steps: Counts | Steps | None = None
     epoch: Count | None = None
-    phase: str | None = None
+    phase: Name | None = None
+
+    @model_validator(mode="after")
+    def _equally_long(self) -> Self:
+        if isinstance(self.steps, list) and len(self.steps) != len(self.values):
+            raise InvalidValue("steps", f"{len(self.steps)} steps for {len(self.values)} values")
+        return self
 
 
 class MetricVoided(Event):
     """`point` is `writer:seq:name[:index]`."""
 
-    point: str
-    why: str = ""
+    point: Text
+    why: Text = ""
 
 
 class MetricUnvoided(Event):
-    point: str
-    why: str = ""
+    point: Text
+    why: Text = ""
 
 
 class MetricRenamed(Event):
     """Touches exactly the points up to `position`, `{writer: last seq seen}`. Undone by its id."""
 
-    old: str
-    new: str
-    position: dict[str, Count]
-    why: str = ""
+    old: Name
+    new: Name
+    position: Vector
+    why: Text = ""
 
 
 class MetricRenameUndone(Event):
-    rename: str
-    why: str = ""
+    rename: Text
+    why: Text = ""
 
 
 class MetricsCleared(Event):
     """Touches exactly the points up to `position`, `{writer: last seq seen}`."""
 
-    position: dict[str, Count]
-    why: str = ""
+    position: Vector
+    why: Text = ""
 
 
 # Trainings and iterations --------------------------------------------------------------------------------------------
@@ -250,27 +264,27 @@ class TrainingStarted(Event):
 
 
 class TrainingCompleted(Event):
-    training: str
+    training: Text
 
 
 class TrainingFailed(Event):
     """Version 1 held `error`, one text of type and message."""
 
     version = 2
-    training: str
-    error_type: str
-    message: str
+    training: Text
+    error_type: Text
+    message: Text
 
 
 class IterationStarted(Event):
     """One pass over a dataset begins. Its id is the iteration's."""
 
-    hash: str
-    phase: str | None = None
+    hash: Name
+    phase: Name | None = None
     epoch: Count | None = None
     dataset: DatasetData | None = None
     parameters: Parameters = {}
-    modules: list[ModuleData] = []
+    modules: Modules = []
 
 
 class IterationCompleted(Event):
@@ -279,28 +293,28 @@ class IterationCompleted(Event):
     `duration` is in seconds, `metrics` the final values.
     """
 
-    iteration: str | None = None
-    hash: str | None = None
-    phase: str | None = None
+    iteration: Text | None = None
+    hash: Name | None = None
+    phase: Name | None = None
     epoch: Count | None = None
     dataset: DatasetData | None = None
     parameters: Parameters = {}
-    modules: list[ModuleData] = []
-    duration: Number | None = None
-    metrics: dict[str, Number] = {}
+    modules: Modules = []
+    duration: Seconds | None = None
+    metrics: Values = {}
 
 
 class IterationFailed(Event):
-    iteration: str
-    error_type: str
-    message: str
+    iteration: Text
+    error_type: Text
+    message: Text
 
 
 class IterationsCleared(Event):
     """Touches exactly the iterations up to `position`, `{writer: last seq seen}`."""
 
-    position: dict[str, Count]
-    why: str = ""
+    position: Vector
+    why: Text = ""
 
 
 # Sessions and the store ----------------------------------------------------------------------------------------------
@@ -310,42 +324,49 @@ class SessionStarted(Event):
     """Event 0 of every writer. `environment` is what it ran on; open to growth."""
 
     creates = True
-    command: list[str] = []
-    host: str = ""
+    command: Texts = []
+    host: Text = ""
     pid: Count | None = None
     environment: Parameters = {}
 
 
 class SessionDescribed(Event):
+    of_session = True
     environment: Parameters
 
 
 class SessionEnded(Event):
     """`dropped` counts what `on_error="warn"` let go."""
 
+    of_session = True
     dropped: Count = 0
 
 
 class CheckpointStored(Event):
     """A blob by content hash (SHA-256, hex); `size` in bytes."""
 
-    name: str
-    hash: str
+    name: Name
+    hash: Name
     size: Count
-    iteration: str | None = None
+    iteration: Text | None = None
 
 
 class ReproductionRecorded(Event):
     """The verdict on a run that repeated this aggregate."""
 
-    verdict: str
-    reproduction: str
+    verdict: Text
+    reproduction: Text
     details: Parameters = {}
 
 
 class EventErased(Event):
     """Names the events (`writer:seq`) whose payloads were erased on purpose, who did it and why."""
 
-    events: list[str]
-    who: str
-    why: str
+    of_session = True
+    events: Texts
+    who: Text
+    why: Text
+
+
+class Erased(Event):
+    """What is left of an event whose payload was erased; written by erasure only."""

@@ -101,11 +101,11 @@ class EventLog(ABC):
         """
 
     @abstractmethod
-    def append_data(self, kind: bytes, stream: bytes, data: bytes) -> Receipt | None:
+    def append_data(self, kind: bytes, stream: bytes, data: bytes) -> None:
         """The hot path: append an event of a validated payload.
 
         `kind` is `envelope.kind(type, version)`, `stream` the stream's id, `data` one JSON object. Not fsynced here.
-        None where the call came from a signal handler amid another append: queued, written when that one ends.
+        Called from a signal handler amid another append, it is queued and written when that one ends.
         Raises Closed, ReadOnly, AppendFailed.
         """
 

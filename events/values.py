@@ -8,6 +8,7 @@ another one.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Set
 from datetime import date, datetime, time, timedelta
 from enum import Enum
@@ -15,11 +16,26 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from mltracker.errors import InvalidMetric, InvalidParameters
+from mltracker.errors import InvalidMetric, InvalidName, InvalidParameters
 
 INT64 = range(-(2**63), 2**63)
 DEEPEST = 64
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+LONGEST_NAME = 256
+UNFIT_FOR_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def name(field: str, value: Any, *, slashes: bool = True) -> str:
+    """A name or id that keeps the rules, as a plain str. Raises InvalidName naming the field and the rule."""
+    if not isinstance(value, str):
+        raise InvalidName(field, f"must be a string, not {type(value).__name__}")
+    if not 1 <= len(value) <= LONGEST_NAME:
+        raise InvalidName(field, f"must have 1 to {LONGEST_NAME} characters, not {len(value)}")
+    if UNFIT_FOR_NAMES.search(value):
+        raise InvalidName(field, f"must hold no control characters: {value!r}")
+    if not slashes and ("/" in value or "\\" in value):
+        raise InvalidName(field, f"must hold no slash or backslash: {value!r}")
+    return str(value)
 
 
 def spell(value: float) -> str:
@@ -29,9 +45,11 @@ def spell(value: float) -> str:
 
 def scalar(value: Any) -> Any:
     """A NumPy or torch scalar as a Python one; anything else, arrays of size 1 included, as it is."""
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):
-        return value.item()
-    return value
+    if getattr(value, "shape", None) != () or not hasattr(value, "item"):
+        return value
+    plain = value.item()
+    is_time = getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M")
+    return str(value) if is_time and isinstance(plain, int) else plain
 
 
 def number(name: str, value: Any) -> int | float:
@@ -66,7 +84,7 @@ def encode(value: Any, path: str = "parameters", depth: int = 0) -> Any:
     if isinstance(value, Enum):
         return encode(value.value, path, depth)
     if isinstance(value, str):
-        return _text(value, path)
+        return text(value, path)
     if isinstance(value, int):
         if value not in INT64:
             raise InvalidParameters(path, "an int must fit into signed 64 bits")
@@ -84,31 +102,32 @@ def _named_forms(value: Any, path: str, depth: int) -> Any:
     if isinstance(value, Set):
         return sorted((encode(item, path, depth + 1) for item in value), key=lambda item: (str(type(item)), str(item)))
     if isinstance(value, (PurePath, UUID)):
-        return _text(str(value), path)
+        return text(str(value), path)
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
     if hasattr(value, "tolist") and getattr(value, "ndim", 0):
         return encode(value.tolist(), path, depth)
-    raise InvalidParameters(path, f"{type(value).__name__} has no JSON form", hint="Pass numbers, text, lists, mappings")
+    raise InvalidParameters(
+        path, f"{type(value).__name__} has no JSON form", hint="Pass numbers, text, lists and mappings of them"
+    )
 
 
-def _text(value: str, path: str) -> str:
+def text(value: str, path: str) -> str:
+    """Text that UTF-8 can hold, as a plain str. Raises InvalidParameters."""
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise InvalidParameters(path, "text with a lone surrogate") from None
+        raise InvalidParameters(path, "text with a lone surrogate, which UTF-8 cannot hold") from None
     return str(value)
 
 
 def _key(key: Any, path: str) -> str:
-    if isinstance(key, Enum):
-        key = key.value
     if not isinstance(key, str):
         raise InvalidParameters(f"{path}.{key!r}", f"a key must be a string, not {type(key).__name__}")
-    text = _text(key, path)
-    return "$" + text if text.startswith("$") else text
+    plain = text(key, path)
+    return "$" + plain if plain.startswith("$") else plain
 
 
 def decode(value: Any) -> Any:
@@ -122,12 +141,19 @@ def decode(value: Any) -> Any:
     return value
 
 
-def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested mapping with its keys joined by dots: {"a": {"b": 1}} -> {"a.b": 1}. An empty mapping is a leaf."""
+def flatten(nested: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str, Any]:
+    """A nested mapping with its keys joined by dots: {"a": {"b": 1}} -> {"a.b": 1}. An empty mapping is a leaf.
+
+    Raises InvalidParameters for a key that is no string and for nesting beyond 64 levels.
+    """
+    if depth > DEEPEST:
+        raise InvalidParameters(prefix[:100], f"nesting beyond {DEEPEST} levels")
     flat: dict[str, Any] = {}
     for key, value in nested.items():
+        if not isinstance(key, str):
+            raise InvalidParameters(f"{prefix}{key!r}", f"a key must be a string, not {type(key).__name__}")
         if isinstance(value, Mapping) and value and not (len(value) == 1 and "$float" in value):
-            flat.update(flatten(value, f"{prefix}{key}."))
+            flat.update(flatten(value, f"{prefix}{key}.", depth + 1))
         else:
             flat[f"{prefix}{key}"] = value
     return flat

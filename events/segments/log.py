@@ -1,0 +1,213 @@
+"""The EventLog over segments: composes writer, readers and verification, and keeps them straight across forks."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from mltracker.errors import AppendFailed, Closed, ReadOnly
+from mltracker.events.clock import Clock
+from mltracker.events.envelope import kind
+from mltracker.events.log import Batch, EventLog, Receipt, Report
+from mltracker.events.segments import layout
+from mltracker.events.segments.life import seems_alive
+from mltracker.events.segments.reader import SegmentReader
+from mltracker.events.segments.scan import Scan
+from mltracker.events.segments.verify import verify
+from mltracker.events.segments.writer import Writer
+
+if TYPE_CHECKING:
+    from mltracker.events.catalogue import Event
+
+Durability = Literal["interval", "always", "os"]
+SYNC_SECONDS = 1.0
+PACK_PREFIX = "pack-"
+
+
+class SegmentLog(EventLog):
+    """The log of the store in `folder`. Opening it creates nothing; the first append creates the store.
+
+    `durability`: "interval" syncs structural events before the append returns and metrics within a second, "always"
+    syncs each append, "os" never does. Raises NotAStore, NewerFormat.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        durability: Durability = "interval",
+        opening: Callable[[], Event] | None = None,
+        closing: Callable[[], Event] | None = None,
+        read_only: bool = False,
+    ) -> None:
+        layout.check_store(folder)
+        self.folder = folder.absolute()
+        self.clock = Clock()
+        self._durability = durability
+        self._opening = opening
+        self._closing = closing
+        self._read_only = read_only
+        self._writer: Writer | None = None
+        self._opening_lock = threading.RLock()
+        self._stop = threading.Event()
+        self._closed = False
+        _open_logs.add(self)
+
+    @property
+    def writer(self) -> str | None:
+        return self._writer.id if self._writer else None
+
+    # Appending -------------------------------------------------------------------------------------------------------
+
+    def append(self, event: Event) -> Receipt:
+        writer = self._writer or self._begin()
+        stream = None if event.creates and not event.stream else event.stream.encode()
+        seq, at = writer.append(kind(event.type, event.version), stream, orjson.dumps(event.data()))
+        if event.structural and self._durability == "interval":
+            writer.sync_or_fail()
+        return Receipt(writer.id, seq, at)
+
+    def append_data(self, kind: bytes, stream: bytes, data: bytes) -> None:
+        (self._writer or self._begin()).append_data(kind, stream, data)
+
+    def _begin(self) -> Writer:
+        """Open this process's segment with its SessionStarted. Raises Closed, ReadOnly, AppendFailed."""
+        with self._opening_lock:
+            if self._writer is not None:
+                return self._writer
+            if self._closed:
+                raise Closed("the store was closed", hint="Open it again")
+            if self._read_only:
+                raise ReadOnly(f"{self.folder} was opened read-only")
+            layout.check_store(self.folder)
+            try:
+                writer = Writer(self.folder, self.clock, always=self._durability == "always")
+            except OSError as error:
+                raise AppendFailed(
+                    f"cannot open a segment: {error}", path=str(self.folder), hint="Check the folder's rights and space"
+                ) from error
+            started = self._opening_event()
+            writer.append(kind(started.type, started.version), None, orjson.dumps(started.data()))
+            self._writer = writer
+            if self._durability != "os":
+                self._stop = threading.Event()
+                threading.Thread(
+                    target=_sync_regularly, args=(weakref.ref(writer), self._stop), name="mltracker-sync", daemon=True
+                ).start()
+            return writer
+
+    def _opening_event(self) -> Event:
+        if self._opening is not None:
+            return self._opening()
+        from mltracker.events.catalogue import SessionStarted
+
+        return SessionStarted()
+
+    # Reading ---------------------------------------------------------------------------------------------------------
+
+    def reader(self, checkpoint: Mapping[str, Any] | None = None) -> SegmentReader:
+        return SegmentReader(self.folder / "events", self.clock, lambda: self.writer, checkpoint)
+
+    def sections(self) -> list[Iterable[Batch]]:
+        events = self.folder / "events"
+        scans = [Scan(events / name) for name in layout.segment_names(events)]
+        headers = {scan.path: scan.peek() for scan in scans}
+        # Of one writer the higher part holds, and history takes the section that comes first.
+        scans.sort(key=lambda scan: -(header.part if (header := headers[scan.path]) else 0))
+        sections: list[Iterable[Batch]] = []
+        for scan in scans:
+            sections += _by_writer(scan) if scan.path.name.startswith(PACK_PREFIX) else [_readable(scan)]
+        return sections
+
+    def alive(self, writer: str) -> bool:
+        if self._writer is not None and writer == self._writer.id:
+            return True
+        scans = [Scan(path) for path in (self.folder / "events").glob(f"{writer}.*{layout.SUFFIX}")]
+        headers = [(header.part, scan, header) for scan in scans if (header := scan.peek())]
+        if not headers:
+            return False
+        _, scan, header = max(headers, key=lambda found: found[0])
+        return not scan.is_sealed() and seems_alive(scan.path, header)
+
+    def verify(self) -> Report:
+        return verify(self.folder)
+
+    # The end ---------------------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        if self._writer is not None:
+            self._writer.sync_or_fail()
+
+    def close(self) -> None:
+        """End the session, seal the segment. Raises AppendFailed where that cannot be written; it is closed all the same."""
+        writer, self._writer, closed, self._closed = self._writer, None, self._closed, True
+        self._stop.set()
+        if writer is None or closed:
+            return
+        try:
+            ended = self._closing_event()
+            writer.append(kind(ended.type, ended.version), b"%b:0" % writer.id.encode(), orjson.dumps(ended.data()))
+            writer.seal()
+        except OSError as error:
+            raise AppendFailed(f"the session's end was not recorded: {error}", path=str(writer.path)) from error
+        finally:
+            writer.release()
+
+    def _closing_event(self) -> Event:
+        if self._closing is not None:
+            return self._closing()
+        from mltracker.events.catalogue import SessionEnded
+
+        return SessionEnded()
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: let go of the parent's segment without unlocking it."""
+        if self._writer is not None:
+            self._writer.release()
+        self._writer = None
+        self._opening_lock = threading.RLock()
+        self._stop = threading.Event()
+
+
+_open_logs: weakref.WeakSet[SegmentLog] = weakref.WeakSet()
+
+
+def _leave_all() -> None:
+    for log in list(_open_logs):
+        log.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_all)
+
+
+def _sync_regularly(reference: weakref.ref[Writer], stop: threading.Event) -> None:
+    while not stop.wait(SYNC_SECONDS):
+        writer = reference()
+        if writer is None:
+            return
+        writer.choose_write()
+        if writer.is_dirty:
+            writer.sync_quietly()
+        del writer
+
+
+def _readable(scan: Scan) -> Iterator[Batch]:
+    """A scan's batches; a file that cannot be read has none (its reader notes it)."""
+    try:
+        yield from scan.advance()
+    except OSError:
+        return
+
+
+def _by_writer(scan: Scan) -> list[Iterable[Batch]]:
+    """The batches of a pack, which holds many writers one after the other."""
+    writers: dict[str, list[Batch]] = {}
+    for batch in _readable(scan):
+        writers.setdefault(batch.writer, []).append(batch)
+    return list(writers.values())

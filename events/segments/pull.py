@@ -1,0 +1,101 @@
+"""The union with another store: its segments are copied here; what is here already is left alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mltracker.errors import NotFound
+from mltracker.events.log import Problem
+from mltracker.events.segments import layout
+from mltracker.events.segments.scan import Scan, read_span
+
+
+@dataclass(slots=True)
+class PullReport:
+    """What came: `segments` files, `bytes` and `events` that were not here before; `refused` says what did not and why."""
+
+    segments: int = 0
+    bytes: int = 0
+    events: int = 0
+    refused: list[Problem] = field(default_factory=list)
+
+
+def pull(source: Path, into: Path, progress: Callable[[int, int], None] | None = None) -> PullReport:
+    """Copy every verified segment of `source` that is not here, or is longer or intact there.
+
+    A damaged or diverged one is refused and named. Twice is once. `progress(done, total)` counts files.
+    Raises NotFound where `source` is no store, NotAStore, NewerFormat, OSError.
+    """
+    if not (source / "store.json").exists():
+        raise NotFound(f"{source} is no store", hint="Name a folder that holds a store.json")
+    layout.check_store(source)
+    layout.check_store(into)
+    layout.make_store(into)
+    report = PullReport()
+    names = layout.segment_names(source / "events")
+    for done, name in enumerate(names, 1):
+        _pull_segment(source / "events" / name, into / "events" / name, report)
+        if progress is not None:
+            progress(done, len(names))
+    _pull_blobs(source / "blobs", into / "blobs")
+    return report
+
+
+def _pull_segment(there: Path, here: Path, report: PullReport) -> None:
+    theirs = _scanned(there)
+    if theirs.problem is not None:
+        report.refused.append(theirs.problem)
+        return
+    if theirs.header is None:
+        return
+    if not here.exists():
+        _copy(theirs, here, report, known=0, events=0)
+        return
+    ours = _scanned(here)
+    if ours.problem is not None and theirs.next >= ours.next:
+        here.replace(here.with_suffix(f".{ours.offset}.damaged"))
+        _copy(theirs, here, report, known=ours.offset, events=_events(ours))
+        return
+    shared = min(ours.offset, theirs.offset)
+    if read_span(there, 0, shared) != read_span(here, 0, shared):
+        report.refused.append(Problem(there.name, None, "differs from the segment of that name here"))
+    elif theirs.offset > ours.offset:
+        _copy(theirs, here, report, known=ours.offset, events=_events(ours))
+
+
+def _scanned(path: Path) -> Scan:
+    scan = Scan(path)
+    try:
+        for _ in scan.advance():
+            pass
+    except OSError as error:
+        scan.problem = Problem(path.name, None, f"cannot be read: {error}")
+    return scan
+
+
+def _events(scan: Scan) -> int:
+    return sum(scan.covers.values())
+
+
+def _copy(theirs: Scan, here: Path, report: PullReport, *, known: int, events: int) -> None:
+    layout.replace_durably(here, read_span(theirs.path, 0, theirs.offset))
+    skip = theirs.path.with_suffix(".skip")
+    if skip.exists():
+        layout.replace_durably(here.with_suffix(".skip"), skip.read_bytes())
+    report.segments += 1
+    report.bytes += theirs.offset - known
+    report.events += _events(theirs) - events
+
+
+def _pull_blobs(there: Path, here: Path) -> None:
+    if not there.is_dir():
+        return
+    here.mkdir(exist_ok=True)
+    for blob in there.iterdir():
+        if blob.is_file() and not blob.is_symlink() and not (here / blob.name).exists():
+            draft = here / f"{blob.name}.tmp"
+            shutil.copyfile(blob, draft)
+            draft.replace(here / blob.name)
