@@ -137,7 +137,9 @@ def check_store(folder: Path) -> None:
     try:
         format_ = orjson.loads((folder / "store.json").read_bytes())["format"]
     except (FileNotFoundError, NotADirectoryError):
-        foreign = folder.is_dir() and [e.name for e in os.scandir(folder) if e.name not in OURS]
+        foreign = folder.is_dir() and [
+            e.name for e in os.scandir(folder) if e.name not in OURS and not e.name.startswith("store.json.")
+        ]
         if foreign:
             raise NotAStore(
                 f"holds other things ({foreign[0]}) and no store.json", path=str(folder), hint="Name an empty folder"

@@ -85,8 +85,8 @@ class SegmentLog(EventLog):
                 raise Closed("the store was closed", hint="Open it again")
             if self._read_only:
                 raise ReadOnly(f"{self.folder} was opened read-only")
-            layout.check_store(self.folder)
             try:
+                layout.check_store(self.folder)
                 writer = Writer(self.folder, self.clock, always=self._durability == "always")
             except OSError as error:
                 raise AppendFailed(

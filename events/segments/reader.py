@@ -114,13 +114,16 @@ class SegmentReader(Reader):
         for start, stop in self._gaps.get(writer, ()):
             if lines[0]["seq"] <= stop and lines[-1]["seq"] >= start:
                 raise LostEvents(f"{scan.path.name} fills a gap of writer {writer}")
+        lines = [line for line in lines if line["seq"] < limit]
+        if not lines:
+            return lines
         first = lines[0]["seq"]
         index = expected - 1 - first
         if 0 <= index < len(lines) and lines[index]["crc"] != self._crcs.get(writer, lines[index]["crc"]):
             self._conflict(scan, writer, expected - 1)
         if first > expected:
             self._gaps.setdefault(writer, []).append((expected, first - 1))
-        return [line for line in lines if expected <= line["seq"] < limit]
+        return [line for line in lines if line["seq"] >= expected]
 
     def _conflict(self, scan: Scan, writer: str, seq: int) -> None:
         """Two files differ about an event: the higher part holds, which takes a new reading from the start."""
@@ -215,4 +218,3 @@ class SegmentReader(Reader):
             return
         if size < scan.offset:
             raise LostEvents(f"{name} is shorter than it was")
-

@@ -114,9 +114,11 @@ class Scan:
         if start == 0 and (end == 0 or not block.startswith(layout.SEAL_START, end)):
             yield from self._line_by_line(block)
             return
+        at = self.offset
         for part in (block[:start], block[start:end], block[end:]) if start <= end else (block,):
-            if part and self.problem is None:
+            if part and self.problem is None and self.offset == at:  # elsewhere after a skip: read on from there
                 yield from self._block(part) if part != block else self._line_by_line(part)
+                at += len(part)
 
     def _verified(self, block: bytes) -> list[Line] | None:
         """The events of a block whose last checksum covers all of it; None if it has to be looked at line by line."""

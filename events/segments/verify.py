@@ -117,5 +117,3 @@ def _foreign(events: Path) -> list[Problem]:
         return []
     names = [entry.name for entry in os.scandir(events) if not entry.name.endswith((layout.SUFFIX, *SIDECARS))]
     return [Problem(name, None, "not part of a log; passed over", harmless=True) for name in sorted(names)]
-
-

@@ -23,7 +23,6 @@ from mltracker.events.segments.gil import choose_write
 from mltracker.events.segments.life import take_lock
 from mltracker.events.segments.salvage import own_lines
 
-
 State = tuple[int, int, int]
 """After the last whole line: the next seq, the running CRC-32, the file's size in bytes. Plain, for it is made per line."""
 
@@ -110,7 +109,9 @@ class Writer:
             self._settle()
             if self._state is not pending:
                 raise AppendFailed(
-                    f"event not recorded: {error}", path=str(self.path), hint="Free space or mend the folder; then go on"
+                    f"event not recorded: {error}",
+                    path=str(self.path),
+                    hint="Free space or mend the folder; then go on",
                 ) from error
         self._at = at
         self._state = pending
