@@ -20,7 +20,7 @@ FORMAT = 1
 HEADER_START = b'{"mltracker":'
 SEAL_START = b'{"seal":'
 SUFFIX = ".jsonl"
-OURS = {"store.json", "events", "blobs", "projections", "lock"}
+OURS = ("store.json", "events", "blobs", "projections", "lock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,7 @@ def check_store(folder: Path) -> None:
     try:
         format_ = orjson.loads((folder / "store.json").read_bytes())["format"]
     except (FileNotFoundError, NotADirectoryError):
-        foreign = folder.is_dir() and [
-            e.name for e in os.scandir(folder) if e.name not in OURS and not e.name.startswith("store.json.")
-        ]
+        foreign = folder.is_dir() and [e.name for e in os.scandir(folder) if not e.name.startswith(OURS)]
         if foreign:
             raise NotAStore(
                 f"holds other things ({foreign[0]}) and no store.json", path=str(folder), hint="Name an empty folder"

@@ -145,7 +145,7 @@ class SegmentLog(EventLog):
             self._writer.sync_or_fail()
 
     def close(self) -> None:
-        """End the session, seal the segment. Raises AppendFailed where that cannot be written; it is closed all the same."""
+        """End the session, seal the segment. Raises AppendFailed where that fails; it is closed all the same."""
         writer, self._writer, closed, self._closed = self._writer, None, self._closed, True
         self._stop.set()
         if writer is None or closed:

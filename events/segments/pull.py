@@ -15,7 +15,7 @@ from mltracker.events.segments.scan import Scan, read_span
 
 @dataclass(slots=True)
 class PullReport:
-    """What came: `segments` files, `bytes` and `events` that were not here before; `refused` says what did not and why."""
+    """What came: `segments` files, `bytes` and `events` that were not here before; `refused`: what did not, and why."""
 
     segments: int = 0
     bytes: int = 0

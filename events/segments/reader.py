@@ -171,7 +171,7 @@ class SegmentReader(Reader):
                     self._firsts.setdefault(header.writer, {}).setdefault(header.part, header.first)
         owed: dict[str, int] = {}
         for name in (self._live.keys() | self._done.keys()) - set(names):
-            scan = self._live.pop(name, None) or self._done.pop(name)
+            scan = self._live.pop(name) if name in self._live else self._done.pop(name)
             for writer, end in scan.covers.items():
                 owed[writer] = max(end, owed.get(writer, 0))
         return owed

@@ -38,7 +38,7 @@ def _scan(path: Path) -> tuple[Scan, Problem] | None:
 
 
 def _skip_damage(scan: Scan, found: Problem) -> bool:
-    """Pass over the span from the damage to the next line that its follower confirms; False if there is nothing to do."""
+    """Pass over the span from the damage to the next line that its follower confirms; False if there is none."""
     content = scan.path.read_bytes()
     whole = content.rfind(b"\n") + 1
     rest = content[scan.offset : whole]

@@ -14,17 +14,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from zlib import crc32
 
 from mltracker.errors import AppendFailed
 from mltracker.events.clock import Clock
-from mltracker.events.envelope import CRC_TAIL, crc32, format_time, initial_crc
+from mltracker.events.envelope import CRC_TAIL, format_time, initial_crc
 from mltracker.events.segments import layout
 from mltracker.events.segments.gil import choose_write
 from mltracker.events.segments.life import take_lock
 from mltracker.events.segments.salvage import own_lines
 
 State = tuple[int, int, int]
-"""After the last whole line: the next seq, the running CRC-32, the file's size in bytes. Plain, for it is made per line."""
+"""After the last whole line: the next seq, the running CRC-32, the file's size in bytes. One is made per line."""
 
 
 class Writer:
@@ -197,7 +198,7 @@ class Writer:
     def _check_file(self) -> None:
         """The path must still be our file and end where we ended it."""
         with self._lock:
-            there, ours = os.stat(self.path), os.fstat(self._fd)
+            there, ours = self.path.stat(), os.fstat(self._fd)
             if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
                 self._durable = (0, initial_crc(self.id), 0)
                 raise OSError("the segment was replaced or removed")

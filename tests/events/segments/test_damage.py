@@ -23,10 +23,11 @@ def test_a_sound_store_verifies(store: Path, sealed: Path) -> None:
     assert (report.ok, report.problems, report.events, report.segments) == (True, [], 200, 1)
 
 
-def test_every_single_byte_flip_is_detected(store: Path, sealed: Path) -> None:
+@pytest.mark.parametrize("quarter", range(4))
+def test_every_single_byte_flip_is_detected(store: Path, sealed: Path, quarter: int) -> None:
     sound = sealed.read_bytes()
     missed = []
-    for offset in range(len(sound)):
+    for offset in range(quarter, len(sound), 4):
         sealed.write_bytes(sound[:offset] + bytes([sound[offset] ^ (1 << offset % 8)]) + sound[offset + 1 :])
         if SegmentLog(store).verify().ok:
             missed.append(offset)

@@ -364,7 +364,7 @@ def test_a_vanished_store_is_a_clear_error(store: Path) -> None:
 def test_out_of_descriptors(store: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     log = SegmentLog(store)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) - 1, hard))
     try:
         with pytest.raises(AppendFailed):
             log_step(log, 0)
