@@ -95,12 +95,13 @@ class MemoryLog(EventLog):
         (self._living.add if alive else self._living.discard)(writer)
 
     def writers(self) -> list[str]:
+        """Every writer, this process's own included, in the order in which they were first met."""
         return list(self._lines)
 
     def lines(self, writer: str, first: int = 0) -> list[Line]:
         """The lines of a writer from a seq on, up to the first that is missing; freshly decoded."""
         held = self._lines.get(writer, {})
-        found = []
+        found: list[bytes] = []
         while (line := held.get(first + len(found))) is not None:
             found.append(line)
         return [orjson.loads(line) for line in found]

@@ -100,7 +100,7 @@ def register(type: str, version: int) -> None:
     """Make `version` the current one of `type`. Raises TypeError for a bad name or version and for a gap below it."""
     if not TYPE_NAME.fullmatch(type):
         raise TypeError(f"event type {type!r}: a letter, then at most 127 letters, digits, '_', '.' or '-'")
-    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+    if version.__class__ is not int or version < 1:
         raise TypeError(f"event type {type}: version must be an int from 1, not {version!r}")
     _refuse_gaps(type, version)
     LATEST[type] = version
@@ -123,7 +123,9 @@ def upcast(line: Line) -> Line:
 
 
 def _climb(line: Line, first: _Step) -> Line:
-    data, version, step = line["data"], (line["type"], line["v"]), first
+    data: Data = line["data"]
+    version: Version = (line["type"], line["v"])
+    step: _Step | None = first
     while step is not None:
         try:
             data = step.function(data)

@@ -58,9 +58,10 @@ def number(name: str, value: Any) -> int | float:
     if isinstance(plain, bool) or not isinstance(plain, (int, float)):
         raise InvalidMetric(f"metric {name!r}", f"a value must be a number, not {type(value).__name__}")
     if isinstance(plain, int):
-        if plain not in INT64:
+        whole = int(plain)  # a range finds an int at once, but looks for one of a subclass from end to end
+        if whole not in INT64:
             raise InvalidMetric(f"metric {name!r}", "an int must fit into signed 64 bits")
-        return int(plain)
+        return whole
     return float(plain)
 
 
@@ -86,9 +87,10 @@ def encode(value: Any, path: str = "parameters", depth: int = 0) -> Any:
     if isinstance(value, str):
         return text(value, path)
     if isinstance(value, int):
-        if value not in INT64:
+        whole = int(value)
+        if whole not in INT64:
             raise InvalidParameters(path, "an int must fit into signed 64 bits")
-        return int(value)
+        return whole
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else {"$float": spell(value)}
     if isinstance(value, Mapping):
@@ -107,7 +109,7 @@ def _named_forms(value: Any, path: str, depth: int) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if hasattr(value, "tolist") and getattr(value, "ndim", 0):
+    if hasattr(value, "tolist") and getattr(value, "ndim", False):
         return encode(value.tolist(), path, depth)
     raise InvalidParameters(
         path, f"{type(value).__name__} has no JSON form", hint="Pass numbers, text, lists and mappings of them"

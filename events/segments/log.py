@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-import orjson
 
 from mltracker.errors import AppendFailed, Closed, ReadOnly
 from mltracker.events.clock import Clock
@@ -54,7 +53,8 @@ class SegmentLog(EventLog):
         self._closing = closing
         self._read_only = read_only
         self._writer: Writer | None = None
-        self._opening_lock = threading.RLock()
+        self._early: deque[tuple[bytes, bytes, bytes]] = deque()
+        self._renew_lock()
         self._stop = threading.Event()
         self._closed = False
         _open_logs.add(self)
@@ -66,18 +66,27 @@ class SegmentLog(EventLog):
     # Appending -------------------------------------------------------------------------------------------------------
 
     def append(self, event: Event) -> Receipt:
+        data = event.encoded()
+        event.stream_in("", 0)  # what lacks its stream is refused before anything is written
         writer = self._writer or self._begin()
-        stream = None if event.creates and not event.stream else event.stream.encode()
-        seq, at = writer.append(kind(event.type, event.version), stream, orjson.dumps(event.data()))
+        seq, at = writer.append(kind(event.type, event.version), event.stream_in, data)
         if event.structural and self._durability == "interval":
             writer.sync_or_fail()
         return Receipt(writer.id, seq, at)
 
     def append_data(self, kind: bytes, stream: bytes, data: bytes) -> None:
-        (self._writer or self._begin()).append_data(kind, stream, data)
+        writer = self._writer
+        if writer is None:
+            if self._beginning_by_me():
+                self._early.append((kind, stream, data))
+                return
+            writer = self._begin()
+        writer.append_data(kind, stream, data)
 
     def _begin(self) -> Writer:
         """Open this process's segment with its SessionStarted. Raises Closed, ReadOnly, AppendFailed."""
+        if self._beginning_by_me():
+            raise AppendFailed("a signal handler cannot create or end something amid an append", path=str(self.folder))
         with self._opening_lock:
             if self._writer is not None:
                 return self._writer
@@ -93,8 +102,10 @@ class SegmentLog(EventLog):
                     f"cannot open a segment: {error}", path=str(self.folder), hint="Check the folder's rights and space"
                 ) from error
             started = self._opening_event()
-            writer.append(kind(started.type, started.version), None, orjson.dumps(started.data()))
+            writer.append(kind(started.type, started.version), started.stream_in, started.encoded())
             self._writer = writer
+            while self._early:
+                writer.append_data(*self._early.popleft())
             if self._durability != "os":
                 self._stop = threading.Event()
                 threading.Thread(
@@ -152,7 +163,7 @@ class SegmentLog(EventLog):
             return
         try:
             ended = self._closing_event()
-            writer.append(kind(ended.type, ended.version), b"%b:0" % writer.id.encode(), orjson.dumps(ended.data()))
+            writer.append(kind(ended.type, ended.version), ended.stream_in, ended.encoded())
             writer.seal()
         except OSError as error:
             raise AppendFailed(f"the session's end was not recorded: {error}", path=str(writer.path)) from error
@@ -171,8 +182,13 @@ class SegmentLog(EventLog):
         if self._writer is not None:
             self._writer.release()
         self._writer = None
-        self._opening_lock = threading.RLock()
+        self._early.clear()
+        self._renew_lock()
         self._stop = threading.Event()
+
+    def _renew_lock(self) -> None:
+        self._opening_lock = threading.RLock()
+        self._beginning_by_me: Callable[[], bool] = self._opening_lock._is_owned  # type: ignore[attr-defined]
 
 
 _open_logs: weakref.WeakSet[SegmentLog] = weakref.WeakSet()

@@ -54,13 +54,12 @@ class Writer:
 
     # Appending -------------------------------------------------------------------------------------------------------
 
-    def append(self, kind: bytes, stream: bytes | None, data: bytes) -> tuple[int, int]:
-        """Append one event; its (seq, at). `stream` None: its own id, for an event that creates an entity."""
+    def append(self, kind: bytes, stream: Callable[[str, int], str], data: bytes) -> tuple[int, int]:
+        """Append one event; its (seq, at). `stream` gives the stream for a writer and a seq."""
         if self._held_by_me():
             raise AppendFailed("a signal handler cannot create or end something amid an append", path=str(self.path))
         with self._lock:
-            own = b"%b:%d" % (self.id.encode(), self._seq_to_come()) if stream is None else stream
-            self._append(kind, own, data)
+            self._append(kind, stream(self.id, self._seq_to_come()).encode(), data)
             receipt = self._state[0] - 1, self._at
             if self._queue:
                 self._drain()

@@ -201,11 +201,11 @@ print(*done)
 def test_a_signal_handler_that_logs(store: Path) -> None:
     log = SegmentLog(store)
     log_step(log, 0)
-    handled = []
+    handled: list[int] = []
 
     def handler(*_: object) -> None:
-        log_step(log, -1 - len(handled))
-        handled.append(1)
+        handled.append(-1 - len(handled))  # noted first: a second signal may interrupt this handler
+        log_step(log, handled[-1])
 
     before = signal.signal(signal.SIGALRM, handler)
     signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0002)
