@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from heapq import merge
-from operator import attrgetter
+from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING
 
 from mltracker.errors import InvalidValue, NotFound, UnreadableEvent
@@ -13,7 +12,7 @@ from mltracker.events.envelope import Recorded, parse_time, recorded
 from mltracker.events.upcasters import upcast
 
 if TYPE_CHECKING:
-    from mltracker.events.log import Batch, EventLog, Line
+    from mltracker.events.log import EventLog, Line, Section
 
 Stamp = tuple[int, str, int]
 """(at, writer, seq): what orders history. `at` is in microseconds since 1970 UTC."""
@@ -23,20 +22,38 @@ AFTER_ALL_WRITERS = "~"
 LAST_SEQ = 2**63 - 1
 
 
-def merged(sections: Sequence[Iterable[Batch]], up_to: Stamp | None = None) -> Iterator[Recorded]:
+def merged(sections: Sequence[Section], up_to: Stamp | None = None) -> Iterator[Recorded]:
     """The events of all sections in the order of their stamps, each (writer, seq) once, through `up_to` if given.
 
     Where sections differ about an event, the earlier section holds. An event that its upcaster rejects comes as it was
     written; its `event` raises UnreadableEvent.
     """
-    runs = [_run(section, up_to) for section in sections]
-    if len(runs) == 1:
-        return _once(runs[0])
-    return _once(merge(*runs, key=attrgetter("stamp")))
+    if len(sections) == 1:
+        return _once(_run(sections[0], up_to))
+    return _once(_merge(sections, up_to))
 
 
-def _run(section: Iterable[Batch], up_to: Stamp | None) -> Iterator[Recorded]:
-    for batch in section:
+def _merge(sections: Sequence[Section], up_to: Stamp | None) -> Iterator[Recorded]:
+    """Begins a section only when its turn comes, so that ten thousand of them are never open at once."""
+    waiting = sorted(range(len(sections)), key=lambda index: sections[index].start, reverse=True)
+    heap: list[tuple[Stamp, int, Recorded, Iterator[Recorded]]] = []
+    while waiting or heap:
+        while waiting and (not heap or sections[waiting[-1]].start <= heap[0][0][0]):
+            index = waiting.pop()
+            run = _run(sections[index], up_to)
+            if (first := next(run, None)) is not None:
+                heappush(heap, (first.stamp, index, first, run))
+        if heap:
+            _, index, event, run = heap[0]
+            yield event
+            if (following := next(run, None)) is not None:
+                heapreplace(heap, (following.stamp, index, following, run))
+            else:
+                heappop(heap)
+
+
+def _run(section: Section, up_to: Stamp | None) -> Iterator[Recorded]:
+    for batch in section.batches:
         for line in batch.lines:
             event = recorded(batch.writer, _current(line))
             if up_to is not None and event.stamp > up_to:
@@ -79,7 +96,7 @@ def parse_moment(text: str, log: EventLog) -> Stamp:
 def find(log: EventLog, writer: str, seq: int) -> Stamp:
     """The stamp of one event. Raises NotFound."""
     for section in log.sections():
-        for batch in section:
+        for batch in section.batches:
             if batch.writer != writer or not batch.lines or batch.lines[-1]["seq"] < seq:
                 continue
             for line in batch.lines:

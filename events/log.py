@@ -37,6 +37,13 @@ class Receipt(NamedTuple):
         return f"{self.writer}:{self.seq}"
 
 
+class Section(NamedTuple):
+    """A run of events whose stamps increase, read when it is first iterated; none is stamped before `start`."""
+
+    start: int
+    batches: Iterable[Batch]
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing `verify` found. `line` counts from 1."""
@@ -114,8 +121,8 @@ class EventLog(ABC):
         """A cursor from the start, or from a checkpoint. Raises LostEvents where the log is behind it."""
 
     @abstractmethod
-    def sections(self) -> list[Iterable[Batch]]:
-        """The whole log as runs whose stamps increase, for merging. Each is read lazily."""
+    def sections(self) -> list[Section]:
+        """The whole log as runs whose stamps increase, for merging. Where two differ, the earlier in the list holds."""
 
     @abstractmethod
     def alive(self, writer: str) -> bool:

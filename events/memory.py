@@ -14,7 +14,7 @@ import orjson
 from mltracker.errors import Closed, InvalidValue
 from mltracker.events.clock import Clock
 from mltracker.events.envelope import CRC_TAIL, CRC_TAIL_LENGTH, encode, format_time, initial_crc, kind, parse_time
-from mltracker.events.log import Batch, EventLog, Line, LostEvents, Position, Problem, Reader, Receipt, Report
+from mltracker.events.log import Batch, EventLog, Line, LostEvents, Position, Problem, Reader, Receipt, Report, Section
 
 if TYPE_CHECKING:
     from mltracker.events.catalogue import Event
@@ -54,8 +54,8 @@ class MemoryLog(EventLog):
     def reader(self, checkpoint: Mapping[str, Any] | None = None) -> MemoryReader:
         return MemoryReader(self, checkpoint)
 
-    def sections(self) -> list[Iterable[Batch]]:
-        return [self._section(writer) for writer in list(self._lines)]
+    def sections(self) -> list[Section]:
+        return [Section(0, self._section(writer)) for writer in list(self._lines)]
 
     def alive(self, writer: str) -> bool:
         """Own writer until closed; another's as `deliver` said."""

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import orjson
+
 from mltracker.errors import AppendFailed, Closed, ReadOnly
 from mltracker.events.clock import Clock
-from mltracker.events.envelope import kind
-from mltracker.events.log import Batch, EventLog, Receipt, Report
+from mltracker.events.envelope import kind, parse_time
+from mltracker.events.log import Batch, EventLog, Receipt, Report, Section
 from mltracker.events.segments import layout
 from mltracker.events.segments.life import seems_alive
 from mltracker.events.segments.reader import SegmentReader
@@ -125,15 +127,18 @@ class SegmentLog(EventLog):
     def reader(self, checkpoint: Mapping[str, Any] | None = None) -> SegmentReader:
         return SegmentReader(self.folder / "events", self.clock, lambda: self.writer, checkpoint)
 
-    def sections(self) -> list[Iterable[Batch]]:
+    def sections(self) -> list[Section]:
         events = self.folder / "events"
         scans = [Scan(events / name) for name in layout.segment_names(events)]
         headers = {scan.path: scan.peek() for scan in scans}
         # Of one writer the higher part holds, and history takes the section that comes first.
         scans.sort(key=lambda scan: -(header.part if (header := headers[scan.path]) else 0))
-        sections: list[Iterable[Batch]] = []
+        sections: list[Section] = []
         for scan in scans:
-            sections += _by_writer(scan) if scan.path.name.startswith(PACK_PREFIX) else [_readable(scan)]
+            if scan.path.name.startswith(PACK_PREFIX):
+                sections += [Section(0, batches) for batches in _by_writer(scan)]
+            else:
+                sections.append(Section(_start(scan), _readable(scan)))
         return sections
 
     def alive(self, writer: str) -> bool:
@@ -211,6 +216,15 @@ def _sync_regularly(reference: weakref.ref[Writer], stop: threading.Event) -> No
         if writer.is_dirty:
             writer.sync_quietly()
         del writer
+
+
+def _start(scan: Scan) -> int:
+    """The stamp of a segment's first event, 0 where it has none yet or it is unreadable."""
+    try:
+        first = scan.head().split(b"\n", 2)[1]
+        return parse_time(orjson.loads(first)["at"])
+    except (OSError, IndexError, KeyError, ValueError, TypeError):
+        return 0
 
 
 def _readable(scan: Scan) -> Iterator[Batch]:

@@ -51,9 +51,13 @@ class Scan:
     def peek(self) -> layout.Header | None:
         """The header, before anything else is read; None where there is none yet."""
         try:
-            return layout.decode_header(read_span(self.path, 0, HEADER_LENGTH).partition(b"\n")[0] + b"\n")
+            return layout.decode_header(self.head().partition(b"\n")[0] + b"\n")
         except (OSError, NewerFormat):
             return None
+
+    def head(self) -> bytes:
+        """The first bytes: the header and, in most files, the first event. Raises OSError."""
+        return read_span(self.path, 0, HEADER_LENGTH)
 
     def is_sealed(self) -> bool:
         """Whether the file ends with its writer's own seal, or a sidecar seals it."""

@@ -9,7 +9,7 @@ import pytest
 from mltracker.errors import InvalidValue, NotFound, UnreadableEvent
 from mltracker.events.envelope import format_time, parse_time
 from mltracker.events.history import LAST_SEQ, merged, parse_moment
-from mltracker.events.log import Batch, Line
+from mltracker.events.log import Batch, Line, Section
 from mltracker.events.memory import MemoryLog
 from tests.contracts.event_log import note, record
 
@@ -22,7 +22,7 @@ def line(seq: int, at: int, type: str = "NoteChanged", v: int = 1, **data: objec
 
 
 def ids(*sections: list[Batch], up_to: tuple[int, str, int] | None = None) -> list[str]:
-    return [event.id[31:] for event in merged(sections, up_to)]
+    return [event.id[31:] for event in merged([Section(0, batches) for batches in sections], up_to)]
 
 
 def test_no_sections_no_history() -> None:
@@ -44,7 +44,7 @@ def test_at_one_time_the_writer_decides() -> None:
 
 def test_an_event_met_twice_counts_once_and_the_first_section_holds() -> None:
     copy = [Batch(A, [line(1, 10, text="copy"), line(2, 20)])]
-    events = list(merged([[Batch(A, [line(0, 0), line(1, 10, text="first")])], copy]))
+    events = list(merged([Section(0, [Batch(A, [line(0, 0), line(1, 10, text="first")])]), Section(0, copy)]))
     assert [event.seq for event in events] == [0, 1, 2]
     assert events[1].data == {"text": "first"}
 
@@ -59,30 +59,42 @@ def test_it_ends_with_the_stamp_it_is_asked_for() -> None:
     assert ids(*sections, up_to=(NOON - 1, A, 1)) == []
 
 
+def test_a_section_is_not_begun_before_its_turn() -> None:
+    begun: list[str] = []
+
+    def section(writer: str, start: int) -> Iterator[Batch]:
+        begun.append(writer)
+        yield Batch(writer, [line(0, start), line(1, start + 5)])
+
+    events = merged([Section(NOON + 10, section(B, 10)), Section(NOON, section(A, 0))])
+    seen = [(event.writer[0], list(begun)) for event in events]
+    assert seen == [("a", [A]), ("a", [A]), ("b", [A, B]), ("b", [A, B])]
+
+
 def test_what_lies_beyond_is_not_read() -> None:
     def section() -> Iterator[Batch]:
         yield Batch(A, [line(0, 0)])
         yield Batch(A, [line(1, 10)])
         raise AssertionError("read too far")
 
-    assert [event.seq for event in merged([section()], (NOON + 5, A, 0))] == [0]
+    assert [event.seq for event in merged([Section(0, section())], (NOON + 5, A, 0))] == [0]
 
 
 def test_times_are_microseconds_and_wall_is_the_clock() -> None:
     pushed = {**line(0, 30), "wall": format_time(NOON + 10)}
-    (event,) = merged([[Batch(A, [pushed])]])
+    (event,) = merged([Section(0, [Batch(A, [pushed])])])
     assert (event.at, event.wall) == (NOON + 30, NOON + 10)
     assert event.stamp == (NOON + 30, A, 0)
     assert event.session == f"{A}:0"
 
 
 def test_old_versions_are_upcast() -> None:
-    (event,) = merged([[Batch(A, [line(0, 0, "TrainingFailed", training="x", error="OSError: full")])]])
+    (event,) = merged([Section(0, [Batch(A, [line(0, 0, "TrainingFailed", training="x", error="OSError: full")])])])
     assert (event.version, event.data) == (2, {"training": "x", "error_type": "OSError", "message": "full"})
 
 
 def test_one_unreadable_event_does_not_end_history() -> None:
-    broken, fine = merged([[Batch(A, [line(0, 0, "TrainingFailed", error=7), line(1, 1, text="fine")])]])
+    broken, fine = merged([Section(0, [Batch(A, [line(0, 0, "TrainingFailed", error=7), line(1, 1, text="fine")])])])
     assert (broken.version, broken.data) == (1, {"error": 7})
     with pytest.raises(UnreadableEvent, match="TrainingFailed v1"):
         _ = broken.event
