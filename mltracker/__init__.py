@@ -1,0 +1,97 @@
+"""mltracker: an experiment tracker that never loses a number.
+
+Importing it is cheap: every name is loaded when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mltracker.errors import (
+        AlreadyExists,
+        AppendFailed,
+        Closed,
+        Damaged,
+        FutureClock,
+        InvalidMetric,
+        InvalidName,
+        InvalidParameters,
+        InvalidValue,
+        MissingExtra,
+        MLTrackerError,
+        NewerFormat,
+        NotAStore,
+        NotFound,
+        Notice,
+        ProjectionError,
+        ReadOnly,
+        StoreError,
+        UnreadableEvent,
+    )
+    from mltracker.models import Aggregate, Dataset, Experiment, Iteration, Metric, Module, Session, Training
+    from mltracker.series import Series
+    from mltracker.tracker import Tracker, open
+    from mltracker.tracker.default import get_aggregates_collection, get_experiment, get_experiments_collection
+
+_HOMES = {
+    "mltracker.errors": (
+        "AlreadyExists AppendFailed Closed Damaged FutureClock InvalidMetric InvalidName InvalidParameters "
+        "InvalidValue MLTrackerError MissingExtra NewerFormat NotAStore NotFound Notice ProjectionError ReadOnly "
+        "StoreError UnreadableEvent"
+    ),
+    "mltracker.models": "Aggregate Dataset Experiment Iteration Metric Module Session Training",
+    "mltracker.series": "Series",
+    "mltracker.tracker": "Tracker open",
+    "mltracker.tracker.default": "get_aggregates_collection get_experiment get_experiments_collection",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "Aggregate",
+    "AlreadyExists",
+    "AppendFailed",
+    "Closed",
+    "Damaged",
+    "Dataset",
+    "Experiment",
+    "FutureClock",
+    "InvalidMetric",
+    "InvalidName",
+    "InvalidParameters",
+    "InvalidValue",
+    "Iteration",
+    "MLTrackerError",
+    "Metric",
+    "MissingExtra",
+    "Module",
+    "NewerFormat",
+    "NotAStore",
+    "NotFound",
+    "Notice",
+    "ProjectionError",
+    "ReadOnly",
+    "Series",
+    "Session",
+    "StoreError",
+    "Tracker",
+    "Training",
+    "UnreadableEvent",
+    "get_aggregates_collection",
+    "get_experiment",
+    "get_experiments_collection",
+    "open",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'mltracker' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

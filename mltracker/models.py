@@ -14,8 +14,19 @@ if TYPE_CHECKING:
     from mltracker.ports import Aggregates, Iterations, Metrics, Modules
 
 
+class Shown:
+    """Anything that a notebook shows as a table."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from mltracker import html
+
+        return html.card(self)
+
+
 @dataclass(slots=True)
-class Module:
+class Module(Shown):
     """A part of a model with an identity (type, hash). `parameters` may be anything of JSON."""
 
     type: str
@@ -25,7 +36,7 @@ class Module:
 
 
 @dataclass(slots=True)
-class Dataset:
+class Dataset(Shown):
     """The data of an iteration, identified by its hash."""
 
     hash: str
@@ -34,7 +45,7 @@ class Dataset:
 
 
 @dataclass(slots=True)
-class Metric:
+class Metric(Shown):
     """A named value and where it was taken.
 
     As answered it also carries `id` (`writer:seq:name[:index]`), `at` (microseconds since 1970 UTC), `session`, and
@@ -53,7 +64,7 @@ class Metric:
 
 
 @dataclass(slots=True)
-class Iteration:
+class Iteration(Shown):
     """One pass over a dataset: `parameters` say how the data was fed, `modules` are the others that took part.
 
     As answered it also carries `id`, `at` (start, microseconds since 1970 UTC), `session`, `status` (running,
@@ -104,7 +115,7 @@ class Session:
     environment: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Experiment:
+class Experiment(Shown):
     """A named group of aggregates. `keys` are the ids of the events that created it, oldest first."""
 
     def __init__(
@@ -128,7 +139,7 @@ class Experiment:
         return f"Experiment({self.name!r})"
 
 
-class Aggregate:
+class Aggregate(Shown):
     """A model and its data as one unit. `keys` are the ids of the events that created it, oldest first.
 
     `metrics`, `iterations` and `modules` may be collections of the caller's own (see `mltracker.ports`).

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mltracker.errors import MissingExtra
 
-try:
-    import numpy as np
-except ImportError:
-    np = None  # type: ignore[assignment]
+if TYPE_CHECKING:
+    Ints = array[int]
 
 NO_STEP = -(2**63)
 """Stands in `steps` for a point without one; no recorded step can have this value."""
@@ -41,3 +41,101 @@ class Series(NamedTuple):
         except ImportError:
             raise MissingExtra("polars", "polars") from None
         return polars.DataFrame({"step": self.steps, "value": self.values})
+
+
+class Stamps(NamedTuple):
+    """What orders points of equal step: columns of equal length. `writers` are ranks."""
+
+    ats: Ints
+    writers: Ints
+    seqs: Ints
+    indexes: Ints
+
+
+class Part(NamedTuple):
+    """Points of one series by one writer, in the order of their stamps."""
+
+    steps: Ints
+    values: array[Any]
+
+
+def arranged(parts: Sequence[Part], stamps: Callable[[], Stamps], *, last: bool = False) -> Series:
+    """The parts as one series. `stamps` are of all points in the order of the parts, asked for only where needed.
+
+    `last`: of equal steps the latest only; points without a step are all kept.
+    """
+    steps = array("q")
+    kind = "q" if all(part.values.typecode == "q" for part in parts) else "d"
+    values: array[Any] = array(kind)
+    for part in parts:
+        steps.extend(part.steps)
+        values.extend(part.values if part.values.typecode == kind else array(kind, part.values))
+    rising = is_sorted(steps, strictly=last or len(parts) > 1)
+    return _with_numpy(steps, values) if rising else _sorted(steps, values, order(steps, stamps), last)
+
+
+def _with_numpy(steps: Ints, values: array[Any]) -> Series:
+    np = numpy()
+    if np is None:
+        return Series(steps, values)
+    kind = np.float64 if values.typecode == "d" else np.int64
+    return Series(np.frombuffer(steps, np.int64), np.frombuffer(values, kind))
+
+
+def _sorted(steps: Ints, values: array[Any], rows: Sequence[int], last: bool) -> Series:
+    np = numpy()
+    if np is not None:
+        sorted_steps, sorted_values = (column[rows] for column in _with_numpy(steps, values))
+        if last:
+            keep = np.append((sorted_steps[1:] != sorted_steps[:-1]) | (sorted_steps[1:] == NO_STEP), True)
+            sorted_steps, sorted_values = sorted_steps[keep], sorted_values[keep]
+        return Series(sorted_steps, sorted_values)
+    if last:
+        following = [steps[row] for row in rows[1:]]
+        rows = [
+            *(row for row, after in zip(rows, following, strict=False) if steps[row] != after or after == NO_STEP),
+            rows[-1],
+        ]
+    return Series(array("q", [steps[row] for row in rows]), array(values.typecode, [values[row] for row in rows]))
+
+
+def is_sorted(steps: Ints, *, strictly: bool) -> bool:
+    """Whether the steps rise (or at least do not fall), none missing."""
+    if not steps or steps[0] == NO_STEP:
+        return not steps
+    np = numpy()
+    if np is not None:
+        column = np.frombuffer(steps, np.int64)
+        return bool((column[1:] > column[:-1]).all() if strictly else (column[1:] >= column[:-1]).all())
+    held = steps.tolist()
+    return held == sorted(held) and (not strictly or len(set(held)) == len(held))
+
+
+def order(steps: Ints, stamps: Callable[[], Stamps]) -> Sequence[int]:
+    """The positions of the points by (step, stamp), those without a step last; equal ones as they are."""
+    ats, writers, seqs, indexes = stamps()
+    np = numpy()
+    if np is not None:
+        keys = [np.frombuffer(column, np.int64) for column in (indexes, seqs, writers, ats, steps)]
+        keys[-1] = keys[-1] - 1  # wraps around: NO_STEP becomes the highest
+        rows: Sequence[int] = np.lexsort(keys)
+        return rows
+    ranks = [(step == NO_STEP, step) for step in steps]
+    places = list(zip(ranks, ats, writers, seqs, indexes, strict=True))
+    return sorted(range(len(steps)), key=places.__getitem__)
+
+
+@cache
+def numpy() -> Any:
+    """NumPy, or None where it is not installed. Imported when first needed: it takes a tenth of a second."""
+    try:
+        import numpy as np
+    except ImportError:
+        return None
+    return np
+
+
+def __getattr__(name: str) -> Any:
+    if name == "np":
+        return numpy()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -126,7 +126,7 @@ def segment_names(events: Path) -> list[str]:
     """The names of all segments, sorted; none where the folder does not exist yet."""
     try:
         return sorted(entry.name for entry in os.scandir(events) if entry.name.endswith(SUFFIX))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

@@ -1,0 +1,1 @@
+"""What a run was: the facts of its session."""

@@ -34,13 +34,16 @@ class ReadModel(ABC):
         """Queries over the aggregates of these experiment keys."""
 
     @abstractmethod
-    def modules(self, aggregates: Sequence[str]) -> ModuleQueries: ...
+    def modules(self, aggregates: Sequence[str]) -> ModuleQueries:
+        """Queries over the modules of these aggregate keys."""
 
     @abstractmethod
-    def metrics(self, aggregates: Sequence[str]) -> MetricQueries: ...
+    def metrics(self, aggregates: Sequence[str]) -> MetricQueries:
+        """Queries over the metrics of these aggregate keys."""
 
     @abstractmethod
-    def iterations(self, aggregates: Sequence[str]) -> IterationQueries: ...
+    def iterations(self, aggregates: Sequence[str]) -> IterationQueries:
+        """Queries over the iterations of these aggregate keys."""
 
     @abstractmethod
     def sessions(self) -> list[Session]:

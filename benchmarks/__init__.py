@@ -1,0 +1,1 @@
+"""What mltracker costs, beside what it may cost: python -m benchmarks."""

@@ -1,0 +1,177 @@
+"""An SQLite file as read models use it: opened when first needed, one writer, errors in our words."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mltracker.errors import Damaged, StoreError
+from mltracker.projections.files import remove
+
+APPLICATION = 0x6D6C7472
+"""Stands in the file's header, "mltr"."""
+BYTEORDER_BIT = 1 << 30 if sys.byteorder == "big" else 0
+
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE writers (writer TEXT PRIMARY KEY, seq INTEGER NOT NULL);
+CREATE TABLE entities (
+    key TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, experiment TEXT, summary BLOB NOT NULL
+);
+CREATE INDEX entities_by_name ON entities (kind, name);
+CREATE INDEX entities_by_experiment ON entities (experiment, name);
+CREATE TABLE states (key TEXT PRIMARY KEY, state BLOB NOT NULL);
+CREATE TABLE iterations (aggregate TEXT, id TEXT, doc BLOB NOT NULL, PRIMARY KEY (aggregate, id)) WITHOUT ROWID;
+CREATE TABLE sessions (key TEXT PRIMARY KEY, doc BLOB NOT NULL);
+CREATE TABLE tables (
+    id INTEGER PRIMARY KEY, aggregate TEXT NOT NULL, writer TEXT NOT NULL, phase TEXT, names BLOB NOT NULL,
+    kind TEXT NOT NULL, series INTEGER NOT NULL, tail BLOB NOT NULL, chunks INTEGER NOT NULL, open_rows INTEGER NOT NULL
+);
+CREATE INDEX tables_by_aggregate ON tables (aggregate);
+CREATE INDEX tables_by_writer ON tables (writer);
+CREATE TABLE chunks (
+    id INTEGER, chunk INTEGER, rows INTEGER NOT NULL,
+    steps BLOB NOT NULL, seqs BLOB NOT NULL, ats BLOB NOT NULL, walls BLOB, epochs BLOB, batches BLOB, indexes BLOB,
+    PRIMARY KEY (id, chunk)
+) WITHOUT ROWID;
+CREATE TABLE numbers (
+    id INTEGER, position INTEGER, chunk INTEGER, data BLOB NOT NULL, PRIMARY KEY (id, position, chunk)
+) WITHOUT ROWID;
+"""
+
+
+class Database:
+    """`path` None: in memory. A file that is not of this `version` counts as absent until something is written."""
+
+    def __init__(self, path: Path | None, version: int) -> None:
+        self._path = path
+        self._version = version | BYTEORDER_BIT
+        self._connection: sqlite3.Connection | None = None
+        self._looked = False
+        self._holding = False
+        self._new = False
+
+    def rows(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Empty where there is no file. Raises Damaged, StoreError."""
+        if not self._looked:
+            self._look()
+        if self._connection is None:
+            return []
+        try:
+            return self._connection.execute(sql, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def write(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Into the open transaction, which is begun where there is none. Raises StoreError."""
+        try:
+            connection = self._writable()
+            if not connection.in_transaction:
+                connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def commit(self) -> None:
+        """Raises StoreError; the transaction stays open then."""
+        try:
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+                if self._new:
+                    self._share(self._connection)
+                    self._new = False
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def rollback(self) -> None:
+        try:
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def hold(self) -> None:
+        """Until `release`, all that is read is of the file as it is now, whatever others commit. Raises StoreError."""
+        try:
+            if self.usable() and self._connection is not None and not self._connection.in_transaction:
+                self._connection.execute("BEGIN")
+                self._connection.execute("SELECT name FROM meta LIMIT 1").fetchall()
+                self._holding = True
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def release(self) -> None:
+        """Let go of what `hold` took."""
+        if self._holding:
+            self._holding = False
+            self.rollback()
+
+    def close(self) -> None:
+        self._holding = False
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._looked = None, False
+
+    def usable(self) -> bool:
+        """Whether there is a file of this version. Raises StoreError where it is locked."""
+        if not self._looked:
+            self._look()
+        return self._connection is not None
+
+    def _look(self) -> None:
+        self._looked = True
+        if self._path is None or not self._path.exists() or not self._path.stat().st_size:
+            return
+        connection = self._connect(f"{self._path.absolute().as_uri()}?mode=rw")
+        try:
+            found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+            if found == [APPLICATION, self._version]:
+                connection.execute("SELECT name FROM meta").fetchall()
+                self._share(connection)
+                self._connection = connection
+                return
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                connection.close()
+                self._looked = False
+                raise self._translated(error) from error
+        connection.close()
+
+    def _writable(self) -> sqlite3.Connection:
+        if not self.usable():
+            if self._path is not None:
+                remove(self._path)
+            self._connection = self._connect(":memory:" if self._path is None else self._path.absolute().as_uri())
+            self._new = True
+            self._connection.execute("PRAGMA page_size=8192")
+            self._connection.execute("BEGIN IMMEDIATE")
+            for statement in SCHEMA.split(";\n"):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id={APPLICATION}")
+            self._connection.execute(f"PRAGMA user_version={self._version}")
+        assert self._connection is not None
+        return self._connection
+
+    @staticmethod
+    def _share(connection: sqlite3.Connection) -> None:
+        """Readers beside the one writer; a loss of power takes back commits, but leaves no half ones."""
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    def _connect(self, uri: str) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(uri, uri=True, timeout=1.0, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA cache_size=-16384")
+        return connection
+
+    def _translated(self, error: sqlite3.Error) -> StoreError:
+        where = str(self._path or "memory")
+        if isinstance(error, sqlite3.OperationalError):
+            return StoreError(f"read model cannot be used: {error}", path=where)
+        return Damaged(f"read model is damaged: {error}", path=where, hint="Delete it; it is rebuilt from the events")

@@ -1,0 +1,345 @@
+"""The command line: in process through typer's runner, and as a real process through real pipes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import mltracker
+from mltracker import Dataset, Iteration, Module
+from mltracker.cli.app import EXIT_CODES, app
+
+COMMAND = [sys.executable, "-m", "mltracker"]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with two aggregates; read by all tests, changed by none."""
+    path = tmp_path_factory.mktemp("cli") / "store"
+    fill(path)
+    return path
+
+
+def fill(path: Path) -> None:
+    module = Module("model", "1234", "Perceptron", {"input_size": 784, "act": {"name": "relu"}})
+    with mltracker.open(path) as tracker:
+        mnist = tracker.experiment("mnist")
+        tracker.experiment("[red]cifar")
+        for number in (1, 2):
+            aggregate = mnist.aggregate(str(number), modules=[module], config={"lr": 0.5 / number})
+            with aggregate.training():
+                for step in range(5):
+                    aggregate.metrics.log({"loss": number / 2**step, "a/b": step}, step=step, epoch=1, phase="train")
+            aggregate.metrics.log({"loss": float("nan")}, phase="=cmd()")
+            fed = Iteration("ab12", "train", 1, Dataset("ab12", "digits"), {"batch_size": 32})
+            aggregate.iterations.add(fed)
+
+
+def run(*arguments: str | Path, store: Path | None = None, code: int = 0) -> Result:
+    options = ["--store", str(store)] if store else []
+    result = CliRunner().invoke(app, [*map(str, arguments), *options])
+    assert result.exit_code == code, (result.stdout, result.stderr, result.exception)
+    return result
+
+
+def rows(*arguments: str, store: Path) -> list[list[str]]:
+    return [line.split("\t") for line in run(*arguments, store=store).stdout.splitlines()]
+
+
+def test_ls_lists_experiments(store: Path) -> None:
+    header, *found = rows("ls", store=store)
+    assert header[:2] == ["experiment", "aggregates"]
+    assert [row[:2] for row in found] == [["mnist", "2"], ["[red]cifar", "0"]]
+
+
+def test_ls_lists_aggregates_with_their_last_metrics(store: Path) -> None:
+    header, *found = rows("ls", "mnist", store=store)
+    assert [dict(zip(header, row, strict=True))["train/loss"] for row in found] == ["0.0625", "0.125"]
+    assert [row[:3] for row in found] == [["1", "completed", "1"], ["2", "completed", "1"]]
+
+
+def test_show_has_all_but_the_points(store: Path) -> None:
+    text = run("show", "mnist/1", store=store).stdout
+    for part in ("completed", "lr", "0.5", "Perceptron (1234)", "act.name", "relu", "digits", "train\tloss\t5"):
+        assert part in text
+    shown = json.loads(run("show", "mnist/1", "--json", store=store).stdout)
+    assert shown["config"] == {"lr": 0.5}
+    assert shown["modules"][0]["parameters"] == {"input_size": 784, "act": {"name": "relu"}}
+    assert shown["last"] == {"train/a/b": 4, "train/loss": 0.0625, "=cmd()/loss": "NaN"}
+
+
+def test_show_takes_an_experiment(store: Path) -> None:
+    assert "mnist" in run("show", "mnist", store=store).stdout
+    assert json.loads(run("show", "mnist", "--json", store=store).stdout)["aggregates"] == ["1", "2"]
+
+
+def test_metrics_summarises_and_lists(store: Path) -> None:
+    summary = rows("metrics", "mnist/1", store=store)
+    assert ["train", "loss", "5", "1.0", "0.0625", "0.0625", "1.0"] in summary
+    _, *points = rows("metrics", "mnist/1", "loss", "--phase", "train", "-n", "2", store=store)
+    assert [(row[0], row[4]) for row in points] == [("3", "0.125"), ("4", "0.0625")]
+
+
+def test_metrics_as_json_and_csv_hold_every_point(store: Path) -> None:
+    points = json.loads(run("metrics", "mnist/1", "--json", store=store).stdout)
+    assert len(points) == 11
+    assert [point["value"] for point in points if point.get("phase") == "=cmd()"] == ["NaN"]
+    table = list(csv.DictReader(io.StringIO(run("metrics", "mnist/1", "--csv", store=store).stdout)))
+    assert len(table) == 11
+    assert {row["phase"] for row in table} == {"train", "'=cmd()"}
+    assert [float(row["value"]) for row in table if row["name"] == "loss"][:5] == [1.0, 0.5, 0.25, 0.125, 0.0625]
+
+
+def test_metrics_plots(store: Path) -> None:
+    chart = run("metrics", "mnist/1", "loss", "--phase", "train", "--plot", store=store).stdout
+    assert "train/loss" in chart
+    assert "0.0625 ┤" in chart
+    assert "▁" in run("metrics", "mnist/1", "--plot", store=store).stdout
+
+
+def test_log_is_latest_first_and_can_be_narrowed(store: Path) -> None:
+    lines = run("log", store=store).stdout.splitlines()
+    assert "SessionEnded" in lines[0]
+    assert "SessionStarted" in lines[-1]
+    assert lines[::-1] == run("log", "--reverse", store=store).stdout.splitlines()
+    assert lines[:3] == run("log", "-n", "3", store=store).stdout.splitlines()
+    metrics = run("log", "--type", "MetricsRecorded", "--stream", "mnist/2", store=store).stdout.splitlines()
+    assert len(metrics) == 6
+    assert "mnist/2" in metrics[1]
+    assert "loss=0.125" in metrics[1]
+
+
+def test_log_as_json_can_be_read_back(store: Path) -> None:
+    events = [json.loads(line) for line in run("log", "--json", "--reverse", store=store).stdout.splitlines()]
+    assert [event["type"] for event in events[:3]] == ["SessionStarted", "ExperimentCreated", "ExperimentCreated"]
+    middle = events[10]["id"]
+    until = run("log", "--json", "--as-of", middle, store=store).stdout.splitlines()
+    assert [json.loads(line)["id"] for line in until] == [event["id"] for event in events[10::-1]]
+
+
+def test_log_finds_streams_by_every_name_they_had(tmp_path: Path) -> None:
+    with mltracker.open(tmp_path / "s") as tracker:
+        experiment = tracker.experiments.create("old")
+        experiment.aggregate("1")
+        experiment.name = "new"
+        tracker.experiments.update(experiment)
+        tracker.experiments.delete("new")
+    for name in ("old", "new"):
+        types = [line.split()[1] for line in run("log", "--stream", name, store=tmp_path / "s").stdout.splitlines()]
+        assert types == ["ExperimentDeleted", "ExperimentRenamed", "AggregateCreated", "ExperimentCreated"]
+
+
+def test_diff_of_two_aggregates(store: Path) -> None:
+    found = rows("diff", "mnist/1", "mnist/2", store=store)
+    assert ["lr", "0.5", "0.25"] in found
+    assert ["train/loss", "0.0625", "0.125"] in found
+    assert not any(row[0] in {"status", "=cmd()/loss", "model"} for row in found)
+    assert run("diff", "mnist/1", "mnist/1", store=store).stdout == "no difference\n"
+    assert json.loads(run("diff", "mnist/1", "mnist/2", "--json", store=store).stdout)["lr"] == {"a": 0.5, "b": 0.25}
+
+
+def test_diff_of_one_at_two_times(store: Path) -> None:
+    log = run("log", "--reverse", "--json", "--stream", "mnist/1", "--type", "MetricsRecorded", store=store).stdout
+    first = json.loads(log.splitlines()[0])["id"]
+    found = rows("diff", f"mnist/1@{first}", "mnist/1", store=store)
+    assert ["status", "running", "completed"] in found
+    assert ["train/loss", "1.0", "0.0625"] in found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["show", "mnist/9"], 1, "no aggregate '9' in experiment 'mnist'. `mltracker ls mnist`"),
+        (["ls", "nothing"], 1, "no experiment 'nothing'"),
+        (["metrics", "mnist/1", "los"], 1, "It has =cmd()/loss, train/a/b, train/loss"),
+        (["metrics", "mnist"], 1, "Write EXPERIMENT/AGGREGATE"),
+        (["log", "--stream", "nothing"], 1, "no stream 'nothing'"),
+        (["ls", "--as-of", "yesterday"], 1, "yesterday"),
+        (["schema", "Nothing"], 1, "no event type 'Nothing'"),
+        (["rebuild", "--to", "oracle"], 1, "oracle"),
+        (["nothing"], 2, "No such command"),
+        (["log", "-n", "-1"], 2, "Invalid value for '-n'"),
+        (["log", "--follow", "--as-of", "2026-01-01"], 2, "--as-of"),
+    ],
+)
+def test_errors_are_one_clear_line_and_an_exit_code(store: Path, arguments: list[str], code: int, said: str) -> None:
+    options = [] if arguments[0] in {"schema", "nothing"} else ["--store", str(store)]
+    result = run(*arguments, *options, code=code)
+    assert said in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+    if code == 1:
+        assert result.stderr.startswith("mltracker: ")
+        assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [["ls"], ["show", "a/b"], ["log"], ["verify"], ["compact"], ["repair"], ["rebuild"]]
+)
+def test_where_there_is_no_store_nothing_is_created(tmp_path: Path, command: list[str]) -> None:
+    result = run(*command, store=tmp_path / "nothing", code=1)
+    assert "nothing" in result.stderr
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_reading_leaves_the_store_as_it_is(tmp_path: Path) -> None:
+    fill(tmp_path / "s")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "s").rglob("*")}
+    commands = [["ls"], ["ls", "mnist"], ["show", "mnist/1"], ["metrics", "mnist/1"], ["log"], ["verify"]]
+    for command in [*commands, ["diff", "mnist/1", "mnist/2"]]:
+        run(*command, store=tmp_path / "s")
+    events = {path: time for path, time in before.items() if "projections" not in path.parts}
+    now = {path: path.stat().st_mtime_ns for path in (tmp_path / "s").rglob("*") if "projections" not in path.parts}
+    assert now == events
+
+
+def test_the_store_comes_from_the_environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLTRACKER_URI", str(store))
+    assert "mnist" in run("ls").stdout
+
+
+def test_verify_finds_damage_and_says_so_by_exit_code(tmp_path: Path) -> None:
+    fill(tmp_path / "s")
+    assert "no damage" in run("verify", store=tmp_path / "s").stdout
+    segment = next((tmp_path / "s" / "events").glob("*.jsonl"))
+    data = bytearray(segment.read_bytes())
+    data[data.index(b"0.0625")] ^= 1
+    segment.write_bytes(data)
+    shutil.rmtree(tmp_path / "s" / "projections")
+    assert f"notice: {segment.name}" in run("ls", store=tmp_path / "s").stderr
+    result = run("verify", store=tmp_path / "s", code=3)
+    assert f"{segment.name}:" in result.stdout
+    assert json.loads(run("verify", "--json", store=tmp_path / "s", code=3).stdout)["ok"] is False
+    assert "passed over" in run("repair", store=tmp_path / "s").stdout
+
+
+def test_rebuild_says_what_it_did(tmp_path: Path) -> None:
+    fill(tmp_path / "s")
+    for name in ("tinydb", "sqlite"):
+        assert name in run("rebuild", "--to", name, store=tmp_path / "s").stdout
+    assert "mnist" in run("ls", store=tmp_path / "s").stdout
+
+
+def test_pull_is_a_union_and_twice_is_once(store: Path, tmp_path: Path) -> None:
+    with mltracker.open(tmp_path / "s") as tracker:
+        tracker.experiment("mnist").aggregate("3")
+    assert "1 segments" in run("pull", store, store=tmp_path / "s").stdout
+    assert [row[0] for row in rows("ls", "mnist", store=tmp_path / "s")] == ["aggregate", "1", "2", "3"]
+    assert "0 events in 0 segments" in run("pull", store, store=tmp_path / "s").stdout
+    run("pull", tmp_path / "nothing", store=tmp_path / "s", code=1)
+
+
+def test_compact_changes_no_answer(tmp_path: Path) -> None:
+    fill(tmp_path / "s")
+    with mltracker.open(tmp_path / "s") as tracker:
+        tracker.experiment("late")
+    before = run("log", "--json", store=tmp_path / "s").stdout
+    run("compact", store=tmp_path / "s")
+    assert run("log", "--json", store=tmp_path / "s").stdout == before
+
+
+def test_schema_describes_every_event() -> None:
+    schema = json.loads(run("schema").stdout)
+    kinds = {option["properties"]["type"]["const"] for option in schema["oneOf"]}
+    assert {"MetricsRecorded", "SessionStarted", "TrainingFailed"} <= kinds <= set(schema["$defs"])
+    assert json.loads(run("schema", "MetricsRecorded").stdout)["required"] == ["values"]
+
+
+def test_help_says_the_exit_codes() -> None:
+    assert EXIT_CODES in " ".join(run("--help").stdout.split())
+
+
+# Real processes ------------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path) -> None:
+    with mltracker.open(tmp_path / "s") as tracker:
+        aggregate = tracker.experiment("big").aggregate("1")
+        aggregate.metrics.log_series("loss", steps=range(20_000), values=range(20_000))
+    command = " ".join([*COMMAND, "metrics", "big/1", "--csv", "--store", str(tmp_path / "s")])
+    script = f"set -o pipefail; {command} | head -n 2"
+    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_an_error(store: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [*COMMAND, "ls", "--store", str(store)]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, "mltracker: [Errno 28] No space left on device\n")
+
+
+@pytest.mark.parametrize(("words", "found"), [("show mn", "mnist/1 mnist/2"), ("ls mn", "mnist"), ("ver", "verify")])
+def test_the_shell_completes(store: Path, words: str, found: str) -> None:
+    words = f"mltracker {words}"
+    asked = {"_MLTRACKER_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    environment = {**os.environ, **asked, "MLTRACKER_URI": str(store)}
+    command = Path(sys.executable).parent / "mltracker"
+    result = subprocess.run([command], capture_output=True, text=True, check=False, env=environment)
+    assert result.stdout.split() == found.split()
+
+
+def test_a_pipe_gets_no_colour_and_whole_cells(store: Path) -> None:
+    environment = {**os.environ, "COLUMNS": "20"}
+    command = [*COMMAND, "show", "mnist/1", "--store", str(store)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "\x1b" not in result.stdout
+    assert "…" not in result.stdout
+
+
+def test_a_terminal_gets_a_table(store: Path) -> None:
+    parent, child = pty.openpty()
+    command = [*COMMAND, "ls", "--store", str(store)]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    subprocess.run(command, stdout=child, check=True, env=environment)
+    os.close(child)
+    shown = os.read(parent, 10_000).decode()
+    os.close(parent)
+    assert "[red]cifar" in shown
+    assert "\t" not in shown
+
+
+@pytest.fixture
+def following(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    fill(tmp_path / "s")
+    command = [*COMMAND, "log", "--follow", "-n", "1", "--store", str(tmp_path / "s")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def test_follow_shows_what_arrives(following: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert following.stdout is not None
+    assert "SessionEnded" in following.stdout.readline()
+    with mltracker.open(tmp_path / "s") as tracker:
+        tracker.experiment("new")
+        assert "SessionStarted" in following.stdout.readline()
+        line = following.stdout.readline()
+        assert "ExperimentCreated" in line
+        assert "name=new" in line
+    time.sleep(0.1)
+    following.send_signal(signal.SIGINT)
+    assert following.wait(timeout=10) == 0
+    assert following.stderr is not None
+    assert following.stderr.read() == ""
+
+
+def test_the_command_is_installed(store: Path) -> None:
+    command = Path(sys.executable).parent / "mltracker"
+    result = subprocess.run([command, "ls", "--store", store], capture_output=True, text=True, check=True)
+    assert "mnist" in result.stdout
