@@ -36,9 +36,7 @@ def lock_is_free(path: Path) -> bool:
 
 
 def seems_alive(path: Path, header: Header) -> bool:
-    """Whether its writer lives, by proof where there is one, else by a guess."""
-    if proven_dead(path, header):
-        return False
+    """Whether a writer not proven dead lives: by its lock where that can be asked, else by a guess."""
     if header.locked and header.boot == boot():
         return True
     try:

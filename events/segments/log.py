@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +18,7 @@ from mltracker.events.clock import Clock
 from mltracker.events.envelope import kind, parse_time
 from mltracker.events.log import Batch, EventLog, Receipt, Report, Section
 from mltracker.events.segments import layout
-from mltracker.events.segments.life import seems_alive
+from mltracker.events.segments.life import proven_dead, seems_alive
 from mltracker.events.segments.reader import SegmentReader
 from mltracker.events.segments.scan import Scan
 from mltracker.events.segments.verify import verify
@@ -55,6 +56,7 @@ class SegmentLog(EventLog):
         self._closing = closing
         self._read_only = read_only
         self._writer: Writer | None = None
+        self._dead: set[str] = set()
         self._early: deque[tuple[bytes, bytes, bytes]] = deque()
         self._renew_lock()
         self._stop = threading.Event()
@@ -144,12 +146,25 @@ class SegmentLog(EventLog):
     def alive(self, writer: str) -> bool:
         if self._writer is not None and writer == self._writer.id:
             return True
-        scans = [Scan(path) for path in (self.folder / "events").glob(f"{writer}.*{layout.SUFFIX}")]
-        headers = [(header.part, scan, header) for scan in scans if (header := scan.peek())]
-        if not headers:
+        if writer in self._dead:
             return False
-        _, scan, header = max(headers, key=lambda found: found[0])
-        return not scan.is_sealed() and seems_alive(scan.path, header)
+        scan = self._newest_part(writer)
+        header = scan.peek() if scan else None
+        if scan is None or header is None:
+            return False
+        if scan.is_sealed() or proven_dead(scan.path, header):
+            self._dead.add(writer)  # which is for ever
+            return False
+        return seems_alive(scan.path, header)
+
+    def _newest_part(self, writer: str) -> Scan | None:
+        newest = None
+        for part in count():
+            path = layout.segment_path(self.folder, writer, part)
+            if not path.exists():
+                return newest
+            newest = Scan(path)
+        return newest
 
     def verify(self) -> Report:
         return verify(self.folder)

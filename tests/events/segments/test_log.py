@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,3 +26,27 @@ class TestSegmentLog(EventLogContract):
         yield open_log
         for log in opened:
             log.close()
+
+
+def test_life_and_death(tmp_path: Path) -> None:
+    program = """
+import os, sys, time
+from pathlib import Path
+from mltracker.events.segments import SegmentLog
+log = SegmentLog(Path(sys.argv[1]))
+log.append_data(b'"type":"MetricsRecorded","v":1', b"x:0", b'{"values":{"a":1}}')
+print(log.writer, flush=True)
+sys.stdin.read(1)
+os._exit(0)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "store")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin and process.stdout
+    writer = process.stdout.readline().decode().strip()
+    log = SegmentLog(tmp_path / "store")
+    assert log.alive(writer)
+    process.stdin.write(b"x")
+    process.communicate()
+    assert not log.alive(writer)
+    assert not log.alive("0" * 32)
