@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mltracker.errors import NotFound
+from mltracker.errors import InvalidValue, NotFound
 from mltracker.events.log import Problem
 from mltracker.events.segments import layout
 from mltracker.events.segments.scan import Scan, read_span
@@ -27,13 +27,14 @@ def pull(source: Path, into: Path, progress: Callable[[int, int], None] | None =
     """Copy every verified segment of `source` that is not here, or is longer or intact there.
 
     A damaged or diverged one is refused and named. Twice is once. `progress(done, total)` counts files.
-    Raises NotFound where `source` is no store, NotAStore, NewerFormat, OSError.
+    Raises NotFound where `source` is no store, InvalidValue where it is this one, NotAStore, NewerFormat, OSError.
     """
     if not (source / "store.json").exists():
         raise NotFound(f"{source} is no store", hint="Name a folder that holds a store.json")
     layout.check_store(source)
     layout.check_store(into)
-    layout.make_store(into)
+    if into.exists() and source.samefile(into):
+        raise InvalidValue("source", f"{source} is this store itself")
     report = PullReport()
     names = layout.segment_names(source / "events")
     for done, name in enumerate(names, 1):
@@ -45,53 +46,50 @@ def pull(source: Path, into: Path, progress: Callable[[int, int], None] | None =
 
 
 def _pull_segment(there: Path, here: Path, report: PullReport) -> None:
-    theirs = _scanned(there)
+    theirs, events = _scanned(there)
     if theirs.problem is not None:
         report.refused.append(theirs.problem)
         return
     if theirs.header is None:
         return
     if not here.exists():
-        _copy(theirs, here, report, known=0, events=0)
+        _copy(theirs, here, report, known=0, events=events)
         return
-    ours = _scanned(here)
+    ours, known = _scanned(here)
     if ours.problem is not None and theirs.next >= ours.next:
         here.replace(here.with_suffix(f".{ours.offset}.damaged"))
-        _copy(theirs, here, report, known=ours.offset, events=_events(ours))
+        _copy(theirs, here, report, known=ours.offset, events=events - known)
         return
     shared = min(ours.offset, theirs.offset)
     if read_span(there, 0, shared) != read_span(here, 0, shared):
         report.refused.append(Problem(there.name, None, "differs from the segment of that name here"))
     elif theirs.offset > ours.offset:
-        _copy(theirs, here, report, known=ours.offset, events=_events(ours))
+        _copy(theirs, here, report, known=ours.offset, events=events - known)
 
 
-def _scanned(path: Path) -> Scan:
-    scan = Scan(path)
+def _scanned(path: Path) -> tuple[Scan, int]:
+    """A segment, read through, and the number of its events."""
+    scan, events = Scan(path), 0
     try:
-        for _ in scan.advance():
-            pass
+        events = sum(len(batch.lines) for batch in scan.advance())
     except OSError as error:
         scan.problem = Problem(path.name, None, f"cannot be read: {error}")
-    return scan
-
-
-def _events(scan: Scan) -> int:
-    return sum(scan.covers.values())
+    return scan, events
 
 
 def _copy(theirs: Scan, here: Path, report: PullReport, *, known: int, events: int) -> None:
+    layout.make_store(here.parent.parent)
     layout.replace_durably(here, read_span(theirs.path, 0, theirs.offset))
     skip = theirs.path.with_suffix(".skip")
     if skip.exists():
         layout.replace_durably(here.with_suffix(".skip"), skip.read_bytes())
     report.segments += 1
     report.bytes += theirs.offset - known
-    report.events += _events(theirs) - events
+    report.events += events
 
 
 def _pull_blobs(there: Path, here: Path) -> None:
-    if not there.is_dir():
+    if not there.is_dir() or not here.parent.is_dir():
         return
     here.mkdir(exist_ok=True)
     for blob in there.iterdir():

@@ -23,28 +23,27 @@ def verify(folder: Path) -> Report:
     events = folder / "events"
     for name in layout.segment_names(events):
         report.segments += 1
-        report.events += _verify_segment(events / name, report.problems)
-    report.problems += _verify_whole(events)
+        _verify_segment(events / name, report.problems)
+    _verify_whole(events, report)
     report.problems += _foreign(events)
     return report
 
 
-def _verify_segment(path: Path, problems: list[Problem]) -> int:
+def _verify_segment(path: Path, problems: list[Problem]) -> None:
     scan = Scan(path)
     try:
-        count = sum(len(batch.lines) for batch in scan.advance())
+        for _ in scan.advance():
+            pass
         problems += scan.holes
         if scan.problem is not None:
             problems.append(scan.problem)
-            return count
+            return
         if not scan.holes:
             problems += _verify_seals(path, scan.offset)
         problems += _verify_tail(scan)
         problems += _verify_sidecar(scan)
     except OSError as error:
         problems.append(Problem(path.name, None, f"cannot be read: {error}"))
-        return 0
-    return count
 
 
 def _verify_seals(path: Path, end: int) -> list[Problem]:
@@ -101,15 +100,15 @@ def _verify_sidecar(scan: Scan) -> list[Problem]:
     return []
 
 
-def _verify_whole(events: Path) -> list[Problem]:
-    """What no file shows by itself: missing events, copies that differ."""
+def _verify_whole(events: Path, report: Report) -> None:
+    """What no file shows by itself: how many events there are, missing ones, copies that differ."""
     reader = SegmentReader(events, Clock())
     try:
-        for _ in reader.poll():
-            pass
+        report.events = sum(len(batch.lines) for batch in reader.poll())
     except LostEvents as lost:
-        return [Problem("events", None, str(lost))]
-    return [problem for problem in reader.notices if problem.line is None and "cannot be read" not in problem.reason]
+        report.problems.append(Problem("events", None, str(lost)))
+    known = {problem.reason for problem in report.problems}
+    report.problems += [problem for problem in reader.notices if problem.reason not in known]
 
 
 def _foreign(events: Path) -> list[Problem]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from mltracker.errors import InvalidValue
 from mltracker.events.log import LostEvents, Reader
 from mltracker.events.segments import SegmentLog, compact, pull
 
@@ -149,6 +150,7 @@ def test_packing_keeps_every_event_once_under_a_running_reader(store: Path, writ
     checkpoint = SegmentLog(store).reader()
     drain(checkpoint)
     assert compact(store, grace=3600).packed == 20
+    assert SegmentLog(store).verify().events == len(expected)
     assert [event.id for event in SegmentLog(store).history()] == expected
     report = compact(store, grace=0)
     assert (report.packed, report.removed) == (0, 20)
@@ -157,6 +159,14 @@ def test_packing_keeps_every_event_once_under_a_running_reader(store: Path, writ
     assert len(drain(early)) == 90 and drain(checkpoint) == []
     assert drain(SegmentLog(store).reader(checkpoint.checkpoint())) == []
     assert SegmentLog(store).verify().ok
+
+
+def test_pulling_a_store_into_itself_or_nothing_but_damage(store: Path, sealed: Path) -> None:
+    with pytest.raises(InvalidValue):
+        pull(store, store)
+    sealed.write_bytes(b"\xff" + sealed.read_bytes()[1:])
+    assert len(pull(store, store.with_name("new")).refused) == 1
+    assert not store.with_name("new").exists()
 
 
 def test_a_live_writer_is_never_packed(log: SegmentLog, store: Path, write: Write) -> None:
