@@ -91,7 +91,7 @@ class MemoryLog(EventLog):
         held = self._lines.setdefault(writer, {})
         for line in lines:
             held.setdefault(line["seq"], orjson.dumps(line) + b"\n")
-            self._clock.observe(parse_time(line["at"]), writer)
+            self._clock.observe(parse_time(line["at"]))
         (self._living.add if alive else self._living.discard)(writer)
 
     def writers(self) -> list[str]:

@@ -106,7 +106,7 @@ class SegmentReader(Reader):
         self.position[writer] = lines[-1]["seq"]
         self._crcs[writer] = lines[-1]["crc"]
         if writer != self._own():
-            self._clock.observe(parse_time(lines[-1]["at"]), writer)
+            self._clock.observe(parse_time(lines[-1]["at"]))
         yield Batch(writer, lines)
 
     def _sift(self, scan: Scan, writer: str, lines: list[Line], expected: int, limit: int) -> list[Line]:

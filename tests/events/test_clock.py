@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mltracker.errors import FutureClock
 from mltracker.events.clock import DAY, Clock, wall_clock
 
 NOON = 1_764_000_000_000_000
@@ -42,27 +40,14 @@ def test_it_never_stands_still_or_goes_back() -> None:
 
 def test_what_was_read_pushes_it() -> None:
     clock = Clock(now=Hand())
-    clock.observe(NOON + DAY, A)
+    clock.observe(NOON + DAY)
     assert clock.tick() == (NOON + DAY + 1, NOON)
-    assert clock.ahead == {}
 
 
-def test_more_than_a_day_ahead_pushes_nothing_but_is_remembered() -> None:
+def test_more_than_a_day_ahead_pushes_nothing() -> None:
     clock = Clock(now=Hand())
-    clock.observe(NOON + DAY + 2, A)
-    clock.observe(NOON + DAY + 1, A)
+    clock.observe(NOON + DAY + 1)
     assert clock.tick() == (NOON, NOON)
-    assert clock.ahead == {A: NOON + DAY + 2}
-
-
-def test_a_command_cannot_depend_on_the_far_future() -> None:
-    hand = Hand()
-    clock = Clock(now=hand)
-    with pytest.raises(FutureClock, match=f"writer {A} stamped 48 hours in the future"):
-        clock.require(NOON + 2 * DAY, A)
-    hand.micros += DAY
-    clock.require(NOON + 2 * DAY, A)
-    assert clock.tick()[0] == NOON + 2 * DAY + 1
 
 
 def test_the_wall_clock_is_in_microseconds() -> None:
@@ -77,7 +62,7 @@ def test_stamps_are_later_than_all_before(steps: list[tuple[int, int | None]]) -
     for drift, read in steps:
         hand.micros += drift
         if read is not None:
-            clock.observe(hand.micros + read, A)
+            clock.observe(hand.micros + read)
             latest = max(latest, hand.micros + read if read <= DAY else 0)
         at, wall = clock.tick()
         assert at > latest

@@ -48,7 +48,7 @@ def test_stamps_increase_strictly_and_carry_the_wall_clock_where_pushed(
     log = SegmentLog(store)
     log_step(log, 0)
     ahead = time.time_ns() // 1000 + 3_600_000_000
-    log.clock.observe(ahead, "other")
+    log.clock.observe(ahead)
     for step in range(1, 500):
         log_step(log, step)
     log.close()
