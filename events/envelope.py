@@ -49,7 +49,10 @@ def initial_crc(writer: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event as history answers it. `at` and `wall` are microseconds since 1970 UTC; `data` is upcast."""
+    """An event as history answers it. `data` is upcast.
+
+    `at` and `wall` are microseconds since 1970 UTC; `time` is the former as a datetime.
+    """
 
     writer: str
     seq: int
@@ -63,6 +66,11 @@ class Recorded:
     @property
     def id(self) -> str:
         return f"{self.writer}:{self.seq}"
+
+    @property
+    def time(self) -> datetime:
+        """`at` in UTC."""
+        return EPOCH + timedelta(microseconds=self.at)
 
     @property
     def stamp(self) -> tuple[int, str, int]:

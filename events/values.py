@@ -35,7 +35,7 @@ def name(field: str, value: Any, *, slashes: bool = True) -> str:
         raise InvalidName(field, f"must hold no control characters: {value!r}")
     if not slashes and ("/" in value or "\\" in value):
         raise InvalidName(field, f"must hold no slash or backslash: {value!r}")
-    return str(value)
+    return str.__str__(value)  # an Enum's own would give its name
 
 
 def spell(value: float) -> str:
@@ -122,7 +122,7 @@ def text(value: str, path: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise InvalidParameters(path, "text with a lone surrogate, which UTF-8 cannot hold") from None
-    return str(value)
+    return str.__str__(value)
 
 
 def _key(key: Any, path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from mltracker.events.segments.layout import segment_names
+from mltracker.events.segments.layout import SUFFIX, segment_names
 
 RELIST_SECONDS = 10.0
 """It is listed at least this often, for network file systems whose folder times come late."""
@@ -30,10 +30,10 @@ class Folder:
             or time.monotonic() - self._listed > RELIST_SECONDS
         )
 
-    def names(self) -> list[str]:
+    def names(self, suffix: str = SUFFIX) -> list[str]:
         self._listed, self._listed_ns = time.monotonic(), time.time_ns()
         self._changed_ns = self._mtime()
-        return segment_names(self.path)
+        return segment_names(self.path, suffix)
 
     def forget(self) -> None:
         """List it at the next chance, whatever its times say."""

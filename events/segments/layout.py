@@ -122,20 +122,23 @@ def segment_path(folder: Path, writer: str, part: int) -> Path:
     return folder / "events" / f"{writer}.{part}{SUFFIX}"
 
 
-def segment_names(events: Path) -> list[str]:
-    """The names of all segments, sorted; none where the folder does not exist yet."""
+def segment_names(events: Path, suffix: str = SUFFIX) -> list[str]:
+    """The names of all segments, or sidecars, sorted; none where the folder does not exist yet."""
     try:
-        return sorted(entry.name for entry in os.scandir(events) if entry.name.endswith(SUFFIX))
+        return sorted(entry.name for entry in os.scandir(events) if entry.name.endswith(suffix))
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
-def check_store(folder: Path) -> None:
-    """Raise NotAStore or NewerFormat where the folder cannot be read as a store. A missing or empty one can."""
+def check_store(folder: Path, *, to_read: bool = False) -> None:
+    """Raise NotAStore or NewerFormat where the folder is no store. A missing or empty one can become one.
+
+    `to_read`: an unreadable store.json is passed over, for the events do not need it.
+    """
     if folder.exists() and not folder.is_dir():
         raise NotAStore("is a file, not a folder", path=str(folder), hint="Name the store's folder")
     try:
-        format_ = orjson.loads((folder / "store.json").read_bytes())["format"]
+        format_ = _format(folder)
     except (FileNotFoundError, NotADirectoryError):
         foreign = folder.is_dir() and [e.name for e in os.scandir(folder) if not e.name.startswith(OURS)]
         if foreign:
@@ -144,12 +147,21 @@ def check_store(folder: Path) -> None:
             ) from None
         return
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        if to_read:
+            return
         raise NotAStore(
             "store.json is unreadable", path=str(folder / "store.json"),
             hint='The events are not harmed; write {"format":1} into it',
         ) from error  # fmt: skip
-    if not isinstance(format_, int) or format_ > FORMAT:
+    if format_ > FORMAT:
         raise NewerFormat(f"format {format_} is newer than {FORMAT}", path=str(folder), hint="Update mltracker")
+
+
+def _format(folder: Path) -> int:
+    format_ = orjson.loads((folder / "store.json").read_bytes())["format"]
+    if not isinstance(format_, int):
+        raise TypeError("the format is no number")
+    return format_
 
 
 def make_store(folder: Path) -> None:

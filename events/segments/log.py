@@ -48,7 +48,7 @@ class SegmentLog(EventLog):
         closing: Callable[[], Event] | None = None,
         read_only: bool = False,
     ) -> None:
-        layout.check_store(folder)
+        layout.check_store(folder, to_read=True)
         self.folder = folder.absolute()
         self.clock = Clock()
         self._durability = durability
@@ -188,7 +188,7 @@ class SegmentLog(EventLog):
         except OSError as error:
             raise AppendFailed(f"the session's end was not recorded: {error}", path=str(writer.path)) from error
         finally:
-            writer.release()
+            writer.abandon()
 
     def _closing_event(self) -> Event:
         if self._closing is not None:

@@ -56,8 +56,10 @@ def _pull_segment(there: Path, here: Path, report: PullReport) -> None:
         _copy(theirs, here, report, known=0, events=events)
         return
     ours, known = _scanned(here)
-    if ours.problem is not None and theirs.next >= ours.next:
+    is_worse = ours.problem is not None or (ours.holes and not theirs.holes)
+    if is_worse and theirs.next >= ours.next:
         here.replace(here.with_suffix(f".{ours.offset}.damaged"))
+        here.with_suffix(".skip").unlink(missing_ok=True)
         _copy(theirs, here, report, known=ours.offset, events=events - known)
         return
     shared = min(ours.offset, theirs.offset)

@@ -47,7 +47,6 @@ class SegmentReader(Reader):
     def notices(self) -> list[Problem]:  # type: ignore[override]
         """What could not be read, or is missing."""
         found = [scan.problem for scan in self._live.values() if scan.problem]
-        found += [hole for scan in [*self._live.values(), *self._done.values()] for hole in scan.holes]
         found += [
             Problem(f"{writer}.*", None, f"events {first} to {last} of writer {writer} are missing")
             for writer, gaps in self._gaps.items()
@@ -70,9 +69,11 @@ class SegmentReader(Reader):
             yield from self._read(name)
         self._require(owed)
 
-    def _order(self, name: str) -> tuple[str, int, str]:
-        header = self._live[name].header
-        return (header.writer, header.part, name) if header else ("", 0, name)
+    def _order(self, name: str) -> tuple[bool, str, int, str]:
+        """Files that a skip leads through come last: another file may hold what they lack."""
+        scan = self._live[name]
+        header = scan.header
+        return (scan.has_skip, header.writer, header.part, name) if header else (scan.has_skip, "", 0, name)
 
     def _read(self, name: str) -> Iterator[Batch]:
         scan = self._live[name]
@@ -161,11 +162,13 @@ class SegmentReader(Reader):
     def _list(self) -> dict[str, int]:
         """Take up new files, drop those that are gone; answers what the gone ones had delivered, by writer."""
         names = self._folder.names()
+        skips = set(self._folder.names(".skip"))
         for name in [name for name, scan in self._done.items() if scan.seal is None]:
             self._live[name] = self._done.pop(name)  # a longer copy may have taken its place
         for name in names:
             if name not in self._live and name not in self._done:
                 scan = self._live[name] = Scan(self._folder.path / name)
+                scan.has_skip = scan.path.with_suffix(".skip").name in skips
                 header = scan.peek()
                 if header is not None:
                     self._firsts.setdefault(header.writer, {}).setdefault(header.part, header.first)

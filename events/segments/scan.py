@@ -41,6 +41,7 @@ class Scan:
     problem: Problem | None = None
     holes: list[Problem] = field(default_factory=list)
     size_seen: int = -1
+    has_skip: bool = False
 
     def is_current(self, status: os.stat_result) -> bool:
         """Whether the file is as the last look left it, damage without a skip included."""
@@ -245,7 +246,7 @@ class Scan:
                 passed = read_span(self.path, skip.start, skip.end)
                 if sha256(passed).hexdigest() == skip.sha256:
                     self.holes.append(
-                        Problem(self.path.name, self.line + 1, f"passed over by repair: {skip.why}", harmless=False)
+                        Problem(self.path.name, self.line + 1, f"passed over by repair: {skip.why}", harmless=True)
                     )
                     self.offset = skip.end
                     self.line += passed.count(b"\n")

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
-from mltracker.errors import AppendFailed
+from mltracker.errors import AppendFailed, Closed
 from mltracker.events.clock import Clock
 from mltracker.events.envelope import CRC_TAIL, format_time, initial_crc
 from mltracker.events.segments import layout
@@ -106,6 +106,9 @@ class Writer:
             if self._write(self._fd, line) != len(line):
                 raise OSError("the write was cut short")
         except OSError as error:
+            if self._fd < 0:
+                self._pending = None
+                raise Closed("the store was closed", hint="Open it again") from error
             self._settle()
             if self._state is not pending:
                 raise AppendFailed(
@@ -262,8 +265,13 @@ class Writer:
             os.fsync(self._fd)
             self.release()
 
+    def abandon(self) -> None:
+        """Close without a seal; nothing where it is closed."""
+        with self._lock:
+            self.release()
+
     def release(self) -> None:
-        """Close the descriptor; never unlocks, for after a fork the lock is the parent's too."""
+        """Close the descriptor, without waiting: in a forked child, where nobody may ever free the writer's lock."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)

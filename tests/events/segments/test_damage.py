@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mltracker.errors import NotAStore
 from mltracker.events.log import Line
-from mltracker.events.segments import SegmentLog, repair
+from mltracker.events.segments import SegmentLog, compact, pull, repair
 
 
 def read(store: Path) -> tuple[list[Line], list[str]]:
@@ -134,8 +135,8 @@ def test_repair_passes_over_the_damage_and_nothing_else(store: Path, sealed: Pat
     assert [problem.line for problem in passed] == [105, 155]
     found, notices = read(store)
     assert len(found) == 198
-    assert notices[:2] == [f"{sealed.name}:105", f"{sealed.name}:155"]
-    assert notices[2:] == [f"{sealed.name.partition('.')[0]}.*:None"] * 2
+    assert notices == [f"{sealed.name.partition('.')[0]}.*:None"] * 2
+    assert not SegmentLog(store).verify().ok
     assert sealed.read_bytes() == bytes(spoiled)
     assert repair(store) == []
 
@@ -161,3 +162,50 @@ def test_a_running_reader_goes_on_after_repair(store: Path, sealed: Path) -> Non
     repair(store)
     after = sum(len(batch.lines) for batch in reader.poll())
     assert before + after == 199
+
+
+@pytest.mark.parametrize("repaired_first", [True, False])
+def test_an_intact_copy_in_a_pack_stands_in_for_a_repaired_segment(store: Path, write, repaired_first: bool) -> None:  # type: ignore[no-untyped-def]
+    for _ in range(2):
+        log = SegmentLog(store)
+        write(log, 50)
+        log.close()
+    expected = [event.id for event in SegmentLog(store).history()]
+    paths = sorted((store / "events").glob("*.jsonl"))
+    if not repaired_first:
+        compact(store)
+    running = SegmentLog(store).reader()
+    for _ in running.poll():
+        pass
+    sound = paths[0].read_bytes()
+    paths[0].write_bytes(sound.replace(b'"step":20}', b'"step":99}', 1))
+    repair(store)
+    if repaired_first:
+        other = store.with_name("other")
+        shutil.copytree(store, other)
+        (other / "events" / paths[0].name).write_bytes(sound)
+        (other / "events" / paths[0].name).with_suffix(".skip").unlink()
+        compact(other)
+        pull(other, store)
+    found, notices = read(store)
+    assert sorted(f"{line['seq']}" for line in found) == sorted(ident.partition(":")[2] for ident in expected)
+    assert notices == []
+    assert SegmentLog(store).verify().events == len(expected)
+
+
+def test_pull_heals_what_repair_passed_over(store: Path, sealed: Path) -> None:
+    other = store.with_name("other")
+    shutil.copytree(store, other)
+    sealed.write_bytes(sealed.read_bytes().replace(b'"step":20}', b'"step":99}', 1))
+    repair(store)
+    assert len(read(store)[0]) == 199
+    assert pull(other, store).events == 1
+    assert len(read(store)[0]) == 200
+    assert SegmentLog(store).verify().ok
+
+
+def test_an_unreadable_store_json_stops_writing_not_reading(store: Path, sealed: Path) -> None:
+    (store / "store.json").write_text("rubbish")
+    assert len(read(store)[0]) == 200
+    with pytest.raises(NotAStore, match=r"store\.json is unreadable"):
+        SegmentLog(store).append_data(b'"type":"MetricsRecorded","v":1', b"x:0", b"{}")

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -74,6 +75,28 @@ def test_use_after_close_and_closing_twice(store: Path) -> None:
     log.close()
     with pytest.raises(Closed):
         log_step(log, 1)
+
+
+def test_an_append_that_meets_a_close_is_refused_cleanly(store: Path) -> None:
+    for _ in range(20):
+        log = SegmentLog(store)
+        log_step(log, 0)
+        acknowledged = [0]
+        thread = threading.Thread(target=_log_until_closed, args=(log, acknowledged))
+        thread.start()
+        time.sleep(0.002)
+        log.close()
+        thread.join()
+        found = sum(event.type == "MetricsRecorded" for event in SegmentLog(store).history())
+        assert found == len(acknowledged)
+        shutil.rmtree(store)
+
+
+def _log_until_closed(log: SegmentLog, acknowledged: list[int]) -> None:
+    with pytest.raises(Closed):
+        while True:
+            log_step(log, len(acknowledged))
+            acknowledged.append(len(acknowledged))
 
 
 def test_bad_folders(tmp_path: Path) -> None:
