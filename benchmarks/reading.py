@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.goals import Result
 from benchmarks.measure import EXPERIMENT, Size, fill, in_process, interleaved, opened, seconds
-from mltracker.events import ExperimentCreated
+from mltracker.events import SessionDescribed
 from mltracker.events.segments import SegmentLog
 
+FOLDER_TICK = 1.1
+"""Seconds. A folder that changed just now is listed once more, since its clock is coarse."""
 IMPORT = "import time; t = time.perf_counter(); import mltracker; print(time.perf_counter() - t)"
 
 
@@ -79,16 +82,19 @@ def _listing(size: Size, folder: Path) -> dict[str, Result]:
 
 def _segments(size: Size, folder: Path) -> dict[str, Result]:
     store = folder / "segments"
+    with opened(store, durability="os") as tracker:
+        tracker.experiment(EXPERIMENT)
     for index in range(size.segments):
         log = SegmentLog(store, durability="os")
-        log.append(ExperimentCreated(name=f"experiment {index}"))
+        log.append(SessionDescribed(environment={"rank": index}))
         log.close()
     with opened(store, "sqlite") as tracker:
-        tracker.experiments.read("experiment 0")
-        ask = interleaved(
-            max(size.rounds, 5) * 4, {"ask": lambda: seconds(lambda: tracker.experiments.read("experiment 0"))}
-        )
-    return {"segments": Result(1e3 * ask["ask"], f"{size.segments:,} segments")}
+        ask = {"ask": lambda: seconds(lambda: tracker.experiments.read(EXPERIMENT))}
+        ask["ask"]()
+        time.sleep(FOLDER_TICK)
+        ask["ask"]()
+        took = interleaved(max(size.rounds, 5) * 4, ask)
+    return {"segments": Result(1e3 * took["ask"], f"{size.segments:,} segments")}
 
 
 def _import(size: Size) -> Result:

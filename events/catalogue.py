@@ -8,7 +8,7 @@ entity, `writer:seq`; an event that creates one leaves it empty and gets its own
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -32,6 +32,9 @@ from mltracker.events.fields import (
     column,
 )
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 REGISTRY: dict[str, type[Event]] = {}
 """Every event class by its type, users' own included."""
 
@@ -40,6 +43,15 @@ class Payload(BaseModel):
     """A part of an event. Writing forbids unknown fields; `load` ignores them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, /, **given: Any) -> None:
+        """Raises InvalidValue naming the class and the field."""
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise _refusal(type(self).__name__, error) from error
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # or else `load` would come through it
 
 
 class Event(Payload):
@@ -88,6 +100,19 @@ class Event(Payload):
         if self.of_session:
             return f"{writer}:0"
         raise InvalidValue("stream", f"{self.type} needs the key of the entity it happened to")
+
+
+def _refusal(payload: str, error: ValidationError) -> InvalidValue:
+    """The first thing that is wrong, as an error of ours: of the kind that was raised, if it was one."""
+    first, *others = error.errors(include_url=False)
+    cause = first.get("ctx", {}).get("error")
+    kind = type(cause) if isinstance(cause, InvalidValue) else InvalidValue
+    also = f"; also wrong: {', '.join(_place(other) for other in others)}" if others else ""
+    return kind(f"{payload}.{_place(first)}".rstrip("."), first["msg"].removeprefix("Value error, ") + also)
+
+
+def _place(wrong: ErrorDetails) -> str:
+    return ".".join(map(str, wrong["loc"]))
 
 
 def load(type_name: str, version: int, stream: str, data: dict[str, Any]) -> Event:

@@ -30,10 +30,14 @@ if TYPE_CHECKING:
         StoreError,
         UnreadableEvent,
     )
+    from mltracker.events.envelope import Recorded
+    from mltracker.events.log import Report
     from mltracker.models import Aggregate, Dataset, Experiment, Iteration, Metric, Module, Session, Training
     from mltracker.series import Series
     from mltracker.tracker import Tracker, open
+    from mltracker.tracker.aggregates import TrackedAggregate
     from mltracker.tracker.default import get_aggregates_collection, get_experiment, get_experiments_collection
+    from mltracker.tracker.experiments import TrackedExperiment
 
 _HOMES = {
     "mltracker.errors": (
@@ -41,10 +45,14 @@ _HOMES = {
         "InvalidValue MLTrackerError MissingExtra NewerFormat NotAStore NotFound Notice ProjectionError ReadOnly "
         "StoreError UnreadableEvent"
     ),
+    "mltracker.events.envelope": "Recorded",
+    "mltracker.events.log": "Report",
     "mltracker.models": "Aggregate Dataset Experiment Iteration Metric Module Session Training",
     "mltracker.series": "Series",
     "mltracker.tracker": "Tracker open",
+    "mltracker.tracker.aggregates": "TrackedAggregate",
     "mltracker.tracker.default": "get_aggregates_collection get_experiment get_experiments_collection",
+    "mltracker.tracker.experiments": "TrackedExperiment",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -72,9 +80,13 @@ __all__ = [
     "Notice",
     "ProjectionError",
     "ReadOnly",
+    "Recorded",
+    "Report",
     "Series",
     "Session",
     "StoreError",
+    "TrackedAggregate",
+    "TrackedExperiment",
     "Tracker",
     "Training",
     "UnreadableEvent",

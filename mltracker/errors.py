@@ -24,6 +24,9 @@ Warnings: `Notice` (UserWarning) says once that an answer may lack something, or
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 
 class MLTrackerError(Exception):
     """Base of all errors. `hint` is the next thing to do."""
@@ -117,3 +120,19 @@ class MissingExtra(MLTrackerError, ImportError):
 
 class Notice(UserWarning):
     """Said once: an answer may lack something, or a read model was rebuilt."""
+
+
+def notify(message: str) -> None:
+    """Warn with a Notice that points at the line outside of mltracker from which it was called."""
+    warnings.warn(Notice(message), stacklevel=_depth_of_caller())
+
+
+def _depth_of_caller() -> int:
+    """The stack level, seen from `notify`, of the nearest frame that is not ours (or of a context manager of ours)."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if name.partition(".")[0] not in ("mltracker", "contextlib"):
+            return level
+        frame, level = frame.f_back, level + 1
+    return level

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from html import escape
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -25,20 +26,26 @@ class Rows(list[T]):
 
 def rows(items: Sequence[Any]) -> str:
     """A table of things of one kind, cut after its first hundred."""
-    if not items:
+    return table((fields(item) for item in items[:LONGEST_TABLE]), len(items))
+
+
+def table(records: Iterable[Mapping[str, object]], total: int) -> str:
+    """A table of the first hundred records, out of so many."""
+    shown = list(islice(records, LONGEST_TABLE))
+    if not shown:
         return "<p>none</p>"
-    shown = [fields(item) for item in items[:LONGEST_TABLE]]
     names = list(dict.fromkeys(name for row in shown for name in row))
     body = "".join(_row("td", (row.get(name) for name in names)) for row in shown)
-    more = f"<p>and {len(items) - LONGEST_TABLE:,} more</p>" if len(items) > LONGEST_TABLE else ""
+    more = f"<p>and {total - len(shown):,} more</p>" if total > len(shown) else ""
     return f"<table><thead>{_row('th', names)}</thead><tbody>{body}</tbody></table>{more}"
 
 
-def card(item: object) -> str:
-    """One thing: its kind, and a table of what it holds."""
-    held = {name: value for name, value in fields(item).items() if value not in (None, "", {})}
-    body = "".join(f"<tr><th>{cell(name)}</th><td>{cell(value)}</td></tr>" for name, value in held.items())
+def card(item: object, more: Mapping[str, object] | None = None) -> str:
+    """One thing: its kind, and a table of what it holds, and of what more is known of it."""
     kind = next(kind for kind in type(item).__mro__ if kind.__name__ in _FIELDS).__name__
+    whole = {**fields(item), **(_REST[kind](item) if kind in _REST else {}), **(more or {})}
+    held = {name: value for name, value in whole.items() if value not in (None, "", {})}
+    body = "".join(f"<tr><th>{cell(name)}</th><td>{cell(value)}</td></tr>" for name, value in held.items())
     return f"<table><caption>{kind}</caption><tbody>{body}</tbody></table>"
 
 
@@ -58,7 +65,8 @@ def cell(value: object) -> str:
         text = ", ".join(f"{key}={item!r}" for key, item in value.items())
     else:
         text = value if isinstance(value, str) else f"{value!r}"
-    return escape(text if len(text) <= LONGEST_CELL else text[:LONGEST_CELL] + "…")
+    text = escape(text if len(text) <= LONGEST_CELL else text[:LONGEST_CELL] + "…")
+    return f'<span style="white-space: pre-wrap">{text}</span>' if "\n" in text else text
 
 
 def _row(tag: str, cells: Iterable[object]) -> str:
@@ -77,6 +85,11 @@ def _aggregate(item: Aggregate) -> dict[str, Any]:
     last = {f"{phase}/{name}" if phase else name: value for (phase, name), value in item.last.items()}
     described = {"id": item.id, "tags": item.tags, "note": item.note, "created": _moment(item.at)}
     return {**described, "last metrics": last}
+
+
+def _aggregate_rest(item: Aggregate) -> dict[str, Any]:
+    modules = ", ".join(f"{module.type} {module.name}" for module in item.modules)
+    return {"epoch": item.epoch, "config": item.config, "modules": modules}
 
 
 def _module(item: Module) -> dict[str, Any]:
@@ -115,3 +128,5 @@ _FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Metric": _metric,
     "Iteration": _iteration,
 }
+_REST: dict[str, Callable[[Any], dict[str, Any]]] = {"Aggregate": _aggregate_rest}
+"""What a card shows besides."""

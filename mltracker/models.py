@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+from mltracker.errors import InvalidValue, NotFound
 
 if TYPE_CHECKING:
     from mltracker.ports import Aggregates, Iterations, Metrics, Modules
+
+T = TypeVar("T")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Shown:
@@ -48,8 +54,8 @@ class Dataset(Shown):
 class Metric(Shown):
     """A named value and where it was taken.
 
-    As answered it also carries `id` (`writer:seq:name[:index]`), `at` (microseconds since 1970 UTC), `session`, and
-    `void` (why it was voided, None if it was not).
+    As answered it also carries `id` (`writer:seq:name[:index]`), `at` (microseconds since 1970 UTC; `time` is the same
+    as a datetime) and `session`.
     """
 
     name: str
@@ -62,13 +68,23 @@ class Metric(Shown):
     at: int | None = field(default=None, compare=False, repr=False)
     session: str | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def time(self) -> datetime | None:
+        """When it was recorded, in UTC; None if it was not read from a store."""
+        return None if self.at is None else _time(self.at)
+
+    def __repr__(self) -> str:
+        places = {"step": self.step, "epoch": self.epoch, "batch": self.batch, "phase": self.phase}
+        given = "".join(f", {name}={value!r}" for name, value in places.items() if value is not None)
+        return f"Metric(name={self.name!r}, value={self.value!r}{given})"
+
 
 @dataclass(slots=True)
 class Iteration(Shown):
     """One pass over a dataset: `parameters` say how the data was fed, `modules` are the others that took part.
 
-    As answered it also carries `id`, `at` (start, microseconds since 1970 UTC), `session`, `status` (running,
-    completed, failed), `error`, `duration` in seconds and its final `metrics`.
+    As answered it also carries `id`, `at` (start, microseconds since 1970 UTC; `time` is the same as a datetime),
+    `session`, `status` (running, completed, failed), `error`, `duration` in seconds and its final `metrics`.
     """
 
     hash: str
@@ -85,10 +101,18 @@ class Iteration(Shown):
     duration: float | None = field(default=None, compare=False, repr=False)
     metrics: Mapping[str, int | float] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def time(self) -> datetime | None:
+        """When it started, in UTC; None if it was not read from a store."""
+        return None if self.at is None else _time(self.at)
+
 
 @dataclass(slots=True)
 class Training:
-    """One go at an aggregate. `ended` is None, "completed" or "failed"; times are microseconds since 1970 UTC."""
+    """One go at an aggregate. `ended` is None, "completed" or "failed".
+
+    `started_at` and `ended_at` are microseconds since 1970 UTC; `time` is the start as a datetime.
+    """
 
     id: str
     started_at: int
@@ -101,10 +125,18 @@ class Training:
         """The writer whose life is this training's life."""
         return self.id.partition(":")[0]
 
+    @property
+    def time(self) -> datetime:
+        """When it started, in UTC."""
+        return _time(self.started_at)
+
 
 @dataclass(slots=True)
 class Session:
-    """One process that wrote to the store. Times are microseconds since 1970 UTC."""
+    """One process that wrote to the store.
+
+    `started_at` and `ended_at` are microseconds since 1970 UTC; `time` is the start as a datetime.
+    """
 
     id: str
     started_at: int
@@ -114,9 +146,56 @@ class Session:
     pid: int | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def time(self) -> datetime:
+        """When it started, in UTC."""
+        return _time(self.started_at)
+
+
+class Connected(Generic[T]):
+    """An attribute that holds a collection; asked where there is none, it raises NotFound."""
+
+    def __init__(self, port: str) -> None:
+        self._port = port
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name, self._held = name, f"_{name}"
+
+    @overload
+    def __get__(self, item: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, item: object, owner: type) -> T: ...
+    def __get__(self, item: object | None, owner: type) -> T | Self:
+        if item is None:
+            return self
+        held: T | None = getattr(item, self._held)
+        if held is None:
+            raise NotFound(
+                f"{item!r} is not connected to a store: it has no {self._name}",
+                hint=f"Get it from a tracker, or pass {self._name}=... when you make it",
+            )
+        return held
+
+    def __set__(self, item: object, given: T | None) -> None:
+        """Raises InvalidValue for what does not implement the port."""
+        if given is not None:
+            from mltracker import ports
+
+            if not isinstance(given, getattr(ports, self._port)):
+                raise InvalidValue(
+                    self._name, f"must be of a subclass of mltracker.ports.{self._port}, not {type(given).__name__}",
+                    hint=f"Write one: class My{self._port}(mltracker.ports.{self._port})",
+                )  # fmt: skip
+        setattr(item, self._held, given)
+
 
 class Experiment(Shown):
-    """A named group of aggregates. `keys` are the ids of the events that created it, oldest first."""
+    """A named group of aggregates. `keys` are the ids of the events that created it, oldest first.
+
+    `aggregates` may be a collection of the caller's own (see `mltracker.ports`). Raises InvalidValue for another one.
+    """
+
+    aggregates: Connected[Aggregates] = Connected("Aggregates")
 
     def __init__(
         self,
@@ -143,8 +222,12 @@ class Aggregate(Shown):
     """A model and its data as one unit. `keys` are the ids of the events that created it, oldest first.
 
     `metrics`, `iterations` and `modules` may be collections of the caller's own (see `mltracker.ports`).
-    `config` is nested or flat; `last` holds the latest value of each metric by (phase, name).
+    `config` is nested or flat; `last` holds the latest value of each metric by (phase, name). Raises InvalidValue for
+    another kind of collection.
     """
+
+    metrics: Connected[Metrics] = Connected("Metrics")
+    iterations: Connected[Iterations] = Connected("Iterations")
 
     def __init__(
         self,
@@ -177,3 +260,7 @@ class Aggregate(Shown):
 
     def __repr__(self) -> str:
         return f"Aggregate({self.id!r})"
+
+
+def _time(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)

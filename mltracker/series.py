@@ -26,6 +26,13 @@ class Series(NamedTuple):
     steps: Any
     values: Any
 
+    def _repr_html_(self) -> str:
+        from mltracker import html
+
+        steps = (None if step == NO_STEP else int(step) for step in self.steps)
+        rows = ({"step": step, "value": value} for step, value in zip(steps, map(_plain, self.values), strict=True))
+        return html.table(rows, len(self.values))
+
     def to_pandas(self) -> Any:
         """A pandas DataFrame with the columns step and value. Raises MissingExtra."""
         try:
@@ -41,6 +48,11 @@ class Series(NamedTuple):
         except ImportError:
             raise MissingExtra("polars", "polars") from None
         return polars.DataFrame({"step": self.steps, "value": self.values})
+
+
+def _plain(value: Any) -> Any:
+    """A number without its library."""
+    return value.item() if hasattr(value, "item") else value
 
 
 class Stamps(NamedTuple):
@@ -133,9 +145,3 @@ def numpy() -> Any:
     except ImportError:
         return None
     return np
-
-
-def __getattr__(name: str) -> Any:
-    if name == "np":
-        return numpy()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

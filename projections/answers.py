@@ -8,7 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from mltracker.events import values
 from mltracker.events.log import Batch
@@ -16,6 +16,7 @@ from mltracker.models import Aggregate, Dataset, Experiment, Iteration, Metric, 
 from mltracker.ports import AggregateQueries, ExperimentQueries, IterationQueries, MetricQueries, ModuleQueries
 from mltracker.ports.read_model import Hidden
 from mltracker.projections import fold, summaries
+from mltracker.projections.building import collector_off
 from mltracker.projections.corrections import Corrections, Piece, find, point_ids
 from mltracker.projections.intake import Clock
 from mltracker.projections.read_model import StoredReadModel
@@ -24,6 +25,9 @@ from mltracker.series import NO_STEP, Part, Series, Stamps, arranged, is_sorted,
 
 if TYPE_CHECKING:
     from mltracker.projections.columns import Ints
+
+
+NESTED = (dict, list)
 
 
 class FoldedReadModel(StoredReadModel):
@@ -162,7 +166,7 @@ class ExperimentAnswers(ExperimentQueries):
         return [
             Experiment(
                 one["name"],
-                tags=values.decode(one["tags"]),
+                tags=_decoded(one["tags"]),
                 note=one["note"],
                 keys=keys,
                 at=one["at"],
@@ -171,8 +175,32 @@ class ExperimentAnswers(ExperimentQueries):
         ]
 
 
+class AnsweredModules(Sequence[Module]):
+    """An aggregate's modules, made when looked at: whoever lists aggregates seldom does."""
+
+    __slots__ = ("_docs",)
+
+    def __init__(self, docs: Sequence[Document]) -> None:
+        self._docs = docs
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Module]: ...
+
+    def __getitem__(self, index: int | slice) -> Module | Sequence[Module]:
+        return AnsweredModules(self._docs[index]) if isinstance(index, slice) else _module(self._docs[index])
+
+    def __len__(self) -> int:
+        return len(self._docs)
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
 class AggregateAnswers(AggregateQueries):
-    """`modules` of the answered ones are a plain list, `config` is flat, `metrics` and `iterations` are None."""
+    """`modules` of the answered ones are a sequence, `config` is flat, `metrics` and `iterations` are None."""
 
     def __init__(self, store: Store, experiments: Sequence[str]) -> None:
         self._store = store
@@ -186,27 +214,40 @@ class AggregateAnswers(AggregateQueries):
 
     def _answer(self, id: str | None) -> builtins.list[Aggregate]:
         above = [one for one in map(self._store.summary, dict.fromkeys(self._experiments)) if one and _live(one)]
-        found = [one for experiment in above for one in self._store.aggregates(experiment["key"], id)]
-        return [_aggregate(one, keys) for one, keys in _grouped(self._store, found, "id")]
+        with collector_off():
+            found = [one for experiment in above for one in self._store.aggregates(experiment["key"], id)]
+            return [_aggregate(one, keys) for one, keys in _grouped(self._store, found, "id")]
 
 
 def _aggregate(one: Document, keys: tuple[str, ...]) -> Aggregate:
     return Aggregate(
         one["id"],
-        [_module(module) for module in one["modules"]],
-        config=values.decode(one["config"]),
-        tags=values.decode(one["tags"]),
+        AnsweredModules(one["modules"]),
+        config=_decoded(one["config"]),
+        tags=_decoded(one["tags"]),
         note=one["note"],
         epoch=one["epoch"],
         trainings=[Training(**training) for training in one["trainings"]],
-        last={(phase, name): values.decode_number(value) for phase, name, value in one["last"]},
+        last={
+            (phase, name): values.decode_number(value)
+            for phase, numbers in one["last"]
+            for name, value in numbers.items()
+        },
         keys=keys,
         at=one["at"],
     )
 
 
 def _module(module: Document) -> Module:
-    return Module(module["type"], module["hash"], module["name"], values.decode(module.get("parameters", {})))
+    return Module(module["type"], module["hash"], module["name"], _decoded(module.get("parameters", {})))
+
+
+def _decoded(parameters: Document) -> Document:
+    """As `values.decode`, a copy, and fast where there is nothing to decode."""
+    for key, value in parameters.items():
+        if key[:1] == "$" or type(value) in NESTED:
+            return values.decode(parameters)  # type: ignore[no-any-return]
+    return dict(parameters)
 
 
 class ModuleAnswers(ModuleQueries):
@@ -286,7 +327,8 @@ class MetricAnswers(MetricQueries):
         if voided:
             pieces = [one for piece in pieces for one in piece.voided()]
         pieces = [piece for piece in pieces if piece.size]
-        points = [metric for piece in pieces for metric in _metrics(piece)]
+        with collector_off():
+            points = [metric for piece in pieces for metric in _metrics(piece)]
         steps = array("q")
         for piece in pieces:
             steps.extend(piece.take(piece.table.column("steps")))
@@ -330,7 +372,10 @@ def _stamps(pieces: Sequence[Piece]) -> Stamps:
         stamps.ats.extend(piece.take(piece.table.column("ats")))
         stamps.writers.extend(array("q", (ranks[piece.table.heading.writer],)) * piece.size)
         stamps.seqs.extend(piece.take(piece.table.column("seqs")))
-        stamps.indexes.extend(piece.take(piece.table.column("indexes")))
+        if piece.table.heading.series:
+            stamps.indexes.extend(piece.take(piece.table.column("indexes")))
+        else:
+            stamps.indexes.extend(array("q", (piece.table.heading.place(piece.position),)) * piece.size)
     return stamps
 
 

@@ -6,47 +6,42 @@ from array import array
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
-from mltracker.projections.columns import Heading, Ints, Numbers, Points, Rows, Runs, Table, Tail, ints
-from mltracker.projections.database import Database
+from mltracker.projections.columns import SPARSE, Heading, Ints, Numbers, Points, Runs, Table, Tail, ints
+from mltracker.projections.database import Database, packed, sealed
 from mltracker.series import NO_STEP
 
 OPEN_BYTES = 128 << 10
 """A chunk below that size is rewritten with the rows that follow, so that small commits do not make tiny chunks."""
 FULL_ROWS = 65536
 ROW_BYTES = 24
-TABLE_BYTES = 1500
 COLUMNS = ("steps", "seqs", "ats", "walls", "epochs", "batches", "indexes")
 
 
-class Bytes:
-    """How much lies in memory, about: `count` is of all tables together."""
-
-    __slots__ = ("count",)
+class Writes:
+    """Rows of many tables on their way into the file."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.tables: list[tuple[Any, ...]] = []
+        self.chunks: list[tuple[Any, ...]] = []
+        self.numbers: list[tuple[Any, ...]] = []
+
+    def write(self, db: Database) -> None:
+        """Into the open transaction. Raises StoreError."""
+        db.write("INSERT OR REPLACE INTO tables VALUES (?,?,?,?)", self.tables)
+        db.write("INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?,?,?,?,?,?)", self.chunks)
+        db.write("INSERT OR REPLACE INTO numbers VALUES (?,?,?,?)", self.numbers)
 
 
 class ChunkedTable(Points):
-    """`id` names its chunks; what is appended lies in memory, counted in `pending`, until `flush`."""
+    """`id` names its chunks; what is appended lies in memory until `flush`."""
 
-    __slots__ = ("_bytes", "_chunks", "_db", "_id", "_open_rows", "_pending", "_tail", "heading")
+    __slots__ = ("_chunks", "_db", "_id", "_open_rows", "_pending", "_tail", "heading")
 
     def __init__(
-        self,
-        db: Database,
-        pending: Bytes,
-        id: int,
-        heading: Heading,
-        tail: Tail | None = None,
-        chunks: int = 0,
-        open_rows: int = 0,
+        self, db: Database, id: int, heading: Heading, tail: Tail | None = None, chunks: int = 0, open_rows: int = 0
     ) -> None:
         self.heading = heading
         self._db = db
-        self._bytes = pending
         self._id = id
         self._tail = tail
         self._chunks = chunks
@@ -54,16 +49,17 @@ class ChunkedTable(Points):
         self._pending: Table | None = None
 
     @classmethod
-    def stored(cls, db: Database, pending: Bytes, column: str, value: str) -> Iterator[ChunkedTable]:
+    def stored(cls, db: Database, column: str, value: str) -> Iterator[ChunkedTable]:
         """Those of one aggregate or writer."""
         rows = db.rows(
-            "SELECT id, chunks, open_rows, tail, aggregate, writer, phase, names, kind, series FROM tables "
-            f"WHERE {column} = ?",
+            f"SELECT id, doc FROM tables WHERE {column} = ?",
             (value,),
         )
-        for id, chunks, open_rows, tail, aggregate, writer, phase, names, kind, series in rows:
-            heading = Heading(aggregate, writer, phase, tuple(orjson.loads(names)), kind, bool(series))
-            yield cls(db, pending, id, heading, Tail.loaded(orjson.loads(tail)), chunks, open_rows)
+        for id, doc in rows:
+            (aggregate, writer, phase, names, kind, event), tail, chunks, open_rows = db.document(doc)
+            whole = None if event is None else tuple(event)
+            heading = Heading(aggregate, writer, phase, tuple(names), kind, whole)
+            yield cls(db, id, heading, Tail.loaded(tail), chunks, open_rows)
 
     @property
     def tail(self) -> Tail:
@@ -75,27 +71,24 @@ class ChunkedTable(Points):
         epoch = new.epoch if old.epoch is None else old.epoch if new.epoch is None else max(old.epoch, new.epoch)
         return new._replace(rows=old.rows + new.rows, first_seq=old.first_seq, epoch=epoch)
 
-    def extend(self, rows: Rows) -> None:
-        self._bytes.count += ROW_BYTES * len(rows.seqs) + 8 * len(rows.values)
-        self._appended().extend(rows)
-
-    def append(
-        self, seq: int, at: int, step: int, wall: int | None, epoch: int | None, batch: int | None, values: list[float]
-    ) -> None:
-        self._bytes.count += ROW_BYTES + 8 * len(values)
-        self._appended().append(seq, at, step, wall, epoch, batch, values)
+    def opened(self) -> Table:
+        """A table in memory for the rows that follow."""
+        if self._pending is None:
+            self._pending = Table(self.heading)
+        return self._pending
 
     def column(self, name: str) -> Ints:
         other = "ats" if name == "walls" else "NULL"
         stored = self._db.rows(f"SELECT rows, {name}, {other} FROM chunks WHERE id = ? ORDER BY chunk", (self._id,))
         column = array("q")
         for rows, data, instead in stored:
-            if data is None:
-                column.extend(ints(instead) if instead is not None else array("q", (NO_STEP,)) * rows)
-            elif name in ("epochs", "batches", "indexes"):
-                column.extend(Runs(rows, ints(data)).expand())
+            if data is not None and name in SPARSE:
+                column.extend(Runs(rows, ints(self._db.unsealed(data))).expand())
+            elif data is not None or instead is not None:
+                column.frombytes(self._db.unsealed(instead if data is None else data))
             else:
-                column.frombytes(data)
+                column.extend(array("q", (NO_STEP,)) * rows)
+        self._check(column)
         if self._pending is not None:
             column.extend(self._pending.column(name))
         return column
@@ -104,44 +97,38 @@ class ChunkedTable(Points):
         sql = "SELECT data FROM numbers WHERE id = ? AND position = ? ORDER BY chunk"
         column: Numbers = array(self.heading.kind)
         for (data,) in self._db.rows(sql, (self._id, position)):
-            column.frombytes(data)
+            column.frombytes(self._db.unsealed(data))
+        self._check(column)
         if self._pending is not None:
             column.extend(self._pending.numbers(position))
         return column
 
-    def _appended(self) -> Table:
-        if self._pending is None:
-            self._bytes.count += TABLE_BYTES
-            self._pending = Table(self.heading)
-        return self._pending
+    def _check(self, column: array[Any]) -> None:
+        """There may be more rows than expected, if another process has written meanwhile, but never less."""
+        if self._tail is not None and len(column) < self._tail.rows:
+            raise self._db.damaged("rows are missing")
+        if self._tail is not None:
+            del column[self._tail.rows :]
 
-    def flush(self) -> None:
-        """Write what is pending into the open transaction."""
+    def flush(self, writes: Writes) -> None:
+        """Hand over what is pending."""
         if self._pending is None:
             return
         self._tail, unwritten, self._pending = self.tail, self._pending, None
         if self._open_rows:
             opened = self._last_chunk()
-            opened.extend(unwritten.rows(0, len(unwritten)))
+            opened.extend(unwritten.rows())
             unwritten, self._chunks = opened, self._chunks - 1
         for start in range(0, len(unwritten), FULL_ROWS):
-            self._write_chunk(unwritten.part(start, start + FULL_ROWS))
-        aggregate, writer, phase, names, kind, series = self.heading
-        heading = (aggregate, writer, phase, orjson.dumps(names), kind, series)
-        row = (self._id, *heading, orjson.dumps(self._tail.dumped()), self._chunks, self._open_rows)
-        self._db.write("INSERT OR REPLACE INTO tables VALUES (?,?,?,?,?,?,?,?,?,?)", [row])
+            self._flush_chunk(writes, unwritten.part(start, start + FULL_ROWS))
+        doc = packed([[*self.heading], self._tail.dumped(), self._chunks, self._open_rows])
+        writes.tables.append((self._id, self.heading.aggregate, self.heading.writer, doc))
 
-    def _write_chunk(self, part: Table) -> None:
-        packed: dict[str, Any] = part.to_bytes()
-        row = (self._id, self._chunks, len(part), *(packed.get(name) for name in COLUMNS))
-        self._db.write("INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?,?,?,?,?,?)", [row])
-        self._db.write(
-            "INSERT OR REPLACE INTO numbers VALUES (?,?,?,?)",
-            [
-                (self._id, position, self._chunks, part.numbers(position).tobytes())
-                for position in range(len(self.heading.names))
-            ],
-        )
+    def _flush_chunk(self, writes: Writes, part: Table) -> None:
+        columns = {name: sealed(data) for name, data in part.to_bytes().items()}
+        writes.chunks.append((self._id, self._chunks, len(part), *map(columns.get, COLUMNS)))
+        for position in range(len(self.heading.names)):
+            writes.numbers.append((self._id, position, self._chunks, sealed(part.numbers(position).tobytes())))
         self._chunks += 1
         self._open_rows = len(part) if ROW_BYTES * len(part) + 8 * len(part.values) < OPEN_BYTES else 0
 
@@ -154,6 +141,6 @@ class ChunkedTable(Points):
         for position, data in self._db.rows(
             "SELECT position, data FROM numbers WHERE id = ? AND chunk = ?", (self._id, chunk)
         ):
-            values[position::width] = array(self.heading.kind, data)
-        packed = {name: data for name, data in zip(COLUMNS, columns, strict=True) if data is not None}
-        return Table.from_bytes(self.heading, packed, values.tobytes())
+            values[position::width] = array(self.heading.kind, self._db.unsealed(data).tobytes())
+        held = {name: self._db.unsealed(data) for name, data in zip(COLUMNS, columns, strict=True) if data is not None}
+        return Table.from_bytes(self.heading, held, memoryview(values).cast("B"))

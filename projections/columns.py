@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mltracker.events.values import decode_number, encode_number
@@ -17,24 +18,36 @@ from mltracker.series import NO_STEP
 if TYPE_CHECKING:
     Ints = array[int]
     Numbers = array[float]
+    Buffer = bytes | memoryview
 else:
     Ints = Numbers = array
 
 FLOAT, INT = "d", "q"
 REGULAR = ("seqs", "ats", "steps")
-OPTIONAL = ("walls",)
 SPARSE = ("epochs", "batches", "indexes")
 
 
 class Heading(NamedTuple):
-    """What the rows of a table share. `series`: each row is one element of a MetricSeriesRecorded."""
+    """What the rows of a table share.
+
+    `event` is None where the names are all of an event, else all names of the events of which these are those of one
+    kind; () where each row is an element of a MetricSeriesRecorded.
+    """
 
     aggregate: str
     writer: str
     phase: str | None
     names: tuple[str, ...]
     kind: str
-    series: bool
+    event: tuple[str, ...] | None
+
+    @property
+    def series(self) -> bool:
+        return self.event == ()
+
+    def place(self, position: int) -> int:
+        """Where the name at that position stood in its event."""
+        return self.event.index(self.names[position]) if self.event else position
 
 
 class Rows(NamedTuple):
@@ -136,6 +149,15 @@ class Runs:
         starts = self.triples[0::3].tolist()
         return list(zip(starts, [*starts[1:], self.rows], self.triples[1::3], self.triples[2::3], strict=True))
 
+    def part(self, start: int, stop: int) -> Runs:
+        """Some of the rows."""
+        triples = array("q")
+        for begin, end, first, slope in self.spans():
+            low = max(begin, start)
+            if low < min(end, stop):
+                triples.extend((low - start, first + slope * (low - begin), slope))
+        return Runs(stop - start, triples)
+
     def expand(self) -> Ints:
         column = array("q")
         for start, stop, first, slope in self.spans():
@@ -181,15 +203,6 @@ class Points(ABC):
     @abstractmethod
     def numbers(self, position: int) -> Numbers:
         """The values of the name at that position."""
-
-    @abstractmethod
-    def extend(self, rows: Rows) -> None: ...
-
-    @abstractmethod
-    def append(
-        self, seq: int, at: int, step: int, wall: int | None, epoch: int | None, batch: int | None, values: list[float]
-    ) -> None:
-        """One row."""
 
     def highest_epoch(self, start: int, stop: int) -> int | None:
         """Over these rows."""
@@ -243,18 +256,21 @@ class Table(Points):
     def append(
         self, seq: int, at: int, step: int, wall: int | None, epoch: int | None, batch: int | None, values: list[float]
     ) -> None:
+        """One row."""
         if wall is not None and self.walls is None:
             self.walls = self.ats[:]
         if self.walls is not None:
             self.walls.append(at if wall is None else wall)
-        if epoch is not None or self.epochs is not None:
-            if self.epochs is None:
-                self.epochs = Runs(len(self.seqs))
+        if self.epochs is not None:
             self.epochs.append(NO_STEP if epoch is None else epoch)
-        if batch is not None or self.batches is not None:
-            if self.batches is None:
-                self.batches = Runs(len(self.seqs))
+        elif epoch is not None:
+            self.epochs = Runs(len(self.seqs))
+            self.epochs.append(epoch)
+        if self.batches is not None:
             self.batches.append(NO_STEP if batch is None else batch)
+        elif batch is not None:
+            self.batches = Runs(len(self.seqs))
+            self.batches.append(batch)
         self.seqs.append(seq)
         self.ats.append(at)
         self.steps.append(step)
@@ -276,30 +292,25 @@ class Table(Points):
         top = self.epochs.highest(start, stop) if self.epochs else NO_STEP
         return None if top == NO_STEP else top
 
-    def rows(self, start: int, stop: int) -> Rows:
-        """A part of the table, to be appended to another."""
-        width = len(self.heading.names)
-
-        def part(name: str) -> Ints | None:
-            return None if getattr(self, name) is None else self.column(name)[start:stop]
-
-        return Rows(
-            self.seqs[start:stop],
-            self.ats[start:stop],
-            self.steps[start:stop],
-            part("walls"),
-            part("epochs"),
-            part("batches"),
-            part("indexes"),
-            self.values[start * width : stop * width],
+    def rows(self) -> Rows:
+        """All of it, to be appended to another."""
+        epochs, batches, indexes = (
+            None if runs is None else runs.expand() for runs in (self.epochs, self.batches, self.indexes)
         )
+        return Rows(self.seqs, self.ats, self.steps, self.walls, epochs, batches, indexes, self.values)
 
     def part(self, start: int, stop: int) -> Table:
         """Some of the rows as a table; the table itself if these are all."""
         if start == 0 and stop >= len(self.seqs):
             return self
-        table = Table(self.heading)
-        table.extend(self.rows(start, min(stop, len(self.seqs))))
+        table, width = Table(self.heading), len(self.heading.names)
+        for name in (*REGULAR, "walls"):
+            column = getattr(self, name)
+            setattr(table, name, None if column is None else column[start:stop])
+        for name in SPARSE:
+            runs = getattr(self, name)
+            setattr(table, name, None if runs is None else runs.part(start, min(stop, len(self.seqs))))
+        table.values = self.values[start * width : stop * width]
         return table
 
     def to_bytes(self) -> dict[str, bytes]:
@@ -314,7 +325,7 @@ class Table(Points):
         return packed
 
     @classmethod
-    def from_bytes(cls, heading: Heading, packed: dict[str, bytes], values: bytes) -> Table:
+    def from_bytes(cls, heading: Heading, packed: Mapping[str, Buffer], values: Buffer) -> Table:
         """What `to_bytes` and the values' bytes make. Raises ValueError where the lengths do not fit."""
         table = cls(heading)
         for name in REGULAR:
@@ -331,7 +342,7 @@ class Table(Points):
         return table
 
 
-def ints(data: bytes) -> Ints:
+def ints(data: Buffer) -> Ints:
     """Bytes as int64."""
     column = array("q")
     column.frombytes(data)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mltracker.projections.columns import Heading, Points
+from mltracker.projections.columns import Points
 
 if TYPE_CHECKING:
     from array import array
@@ -150,11 +150,10 @@ class Corrections:
 
 def find(table: Points, point: Point) -> int | None:
     """The row of a point in a table, None if it is not there."""
-    heading: Heading = table.heading
-    tail = table.tail
-    if heading.writer != point.writer or point.name not in heading.names or heading.series != (point.element is not None):
+    heading, tail = table.heading, table.tail
+    if heading.writer != point.writer or point.name not in heading.names:
         return None
-    if not tail.first_seq <= point.seq <= tail.last_seq:
+    if heading.series != (point.element is not None) or not tail.first_seq <= point.seq <= tail.last_seq:
         return None
     seqs = table.column("seqs")
     row, stop = bisect_left(seqs, point.seq), bisect_right(seqs, point.seq)

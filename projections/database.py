@@ -1,4 +1,7 @@
-"""An SQLite file as read models use it: opened when first needed, one writer, errors in our words."""
+"""An SQLite file as read models use it: opened when first needed, one writer, errors in our words.
+
+SQLite does not notice a byte that changed inside a value; every blob ends with a checksum of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
+
+import orjson
 
 from mltracker.errors import Damaged, StoreError
 from mltracker.projections.files import remove
 
+CRC_BYTES = 4
 APPLICATION = 0x6D6C7472
 """Stands in the file's header, "mltr"."""
 BYTEORDER_BIT = 1 << 30 if sys.byteorder == "big" else 0
@@ -26,10 +33,7 @@ CREATE INDEX entities_by_experiment ON entities (experiment, name);
 CREATE TABLE states (key TEXT PRIMARY KEY, state BLOB NOT NULL);
 CREATE TABLE iterations (aggregate TEXT, id TEXT, doc BLOB NOT NULL, PRIMARY KEY (aggregate, id)) WITHOUT ROWID;
 CREATE TABLE sessions (key TEXT PRIMARY KEY, doc BLOB NOT NULL);
-CREATE TABLE tables (
-    id INTEGER PRIMARY KEY, aggregate TEXT NOT NULL, writer TEXT NOT NULL, phase TEXT, names BLOB NOT NULL,
-    kind TEXT NOT NULL, series INTEGER NOT NULL, tail BLOB NOT NULL, chunks INTEGER NOT NULL, open_rows INTEGER NOT NULL
-);
+CREATE TABLE tables (id INTEGER PRIMARY KEY, aggregate TEXT NOT NULL, writer TEXT NOT NULL, doc BLOB NOT NULL);
 CREATE INDEX tables_by_aggregate ON tables (aggregate);
 CREATE INDEX tables_by_writer ON tables (writer);
 CREATE TABLE chunks (
@@ -41,6 +45,16 @@ CREATE TABLE numbers (
     id INTEGER, position INTEGER, chunk INTEGER, data BLOB NOT NULL, PRIMARY KEY (id, position, chunk)
 ) WITHOUT ROWID;
 """
+
+
+def sealed(data: bytes) -> bytes:
+    """With its CRC-32 behind it."""
+    return data + crc32(data).to_bytes(CRC_BYTES, "little")
+
+
+def packed(document: Any) -> bytes:
+    """JSON, sealed."""
+    return sealed(orjson.dumps(document))
 
 
 class Database:
@@ -64,6 +78,21 @@ class Database:
             return self._connection.execute(sql, arguments).fetchall()
         except sqlite3.Error as error:
             raise self._translated(error) from error
+
+    def unsealed(self, data: bytes) -> memoryview:
+        """What `sealed` was given. Raises Damaged."""
+        body = memoryview(data)[:-CRC_BYTES]
+        if crc32(body).to_bytes(CRC_BYTES, "little") != data[-CRC_BYTES:]:
+            raise self.damaged("a checksum does not match")
+        return body
+
+    def document(self, data: bytes) -> Any:
+        """What `packed` was given. Raises Damaged."""
+        return orjson.loads(self.unsealed(data))
+
+    def damaged(self, reason: str) -> Damaged:
+        where = str(self._path or "memory")
+        return Damaged(f"read model is damaged: {reason}", path=where, hint="Delete it; it is rebuilt from the events")
 
     def write(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Into the open transaction, which is begun where there is none. Raises StoreError."""
@@ -125,8 +154,9 @@ class Database:
         self._looked = True
         if self._path is None or not self._path.exists() or not self._path.stat().st_size:
             return
-        connection = self._connect(f"{self._path.absolute().as_uri()}?mode=rw")
+        connection = None
         try:
+            connection = self._connect(f"{self._path.absolute().as_uri()}?mode=rw")
             found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
             if found == [APPLICATION, self._version]:
                 connection.execute("SELECT name FROM meta").fetchall()
@@ -135,10 +165,11 @@ class Database:
                 return
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                connection.close()
                 self._looked = False
                 raise self._translated(error) from error
-        connection.close()
+        finally:
+            if connection is not None and connection is not self._connection:
+                connection.close()
 
     def _writable(self) -> sqlite3.Connection:
         if not self.usable():
@@ -166,12 +197,15 @@ class Database:
             connection = sqlite3.connect(uri, uri=True, timeout=1.0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise self._translated(error) from error
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA cache_size=-16384")
+        try:
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA cache_size=-16384")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _translated(self, error: sqlite3.Error) -> StoreError:
-        where = str(self._path or "memory")
         if isinstance(error, sqlite3.OperationalError):
-            return StoreError(f"read model cannot be used: {error}", path=where)
-        return Damaged(f"read model is damaged: {error}", path=where, hint="Delete it; it is rebuilt from the events")
+            return StoreError(f"read model cannot be used: {error}", path=str(self._path or "memory"))
+        return self.damaged(str(error))

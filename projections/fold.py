@@ -62,10 +62,10 @@ def _apply_points(store: Store, clock: Clock, writer: str, lines: list[Line]) ->
     try:
         groups = intake.grouped(lines)
         for key, group in groups:
-            if key[2]:
-                intake.metrics(store.table, clock, writer, key, group)
+            intake.metrics(store.table, clock, writer, key, group)
         for stream in {key[0] for key, _ in groups}:
             store.touch(stream)
+        store.grown(sum(len(names) * len(group) for (_, _, names), group in groups))
     except UNFIT as error:
         raise _rejected(writer, _culprit(writer, lines), error) from error
 
@@ -94,6 +94,7 @@ def _apply_one(store: Store, clock: Clock, unknown: Counter[str], writer: str, l
             if line["data"]["values"]:
                 intake.series(store.table, clock, writer, line)
                 store.touch(line["stream"])
+                store.grown(len(line["data"]["values"]))
             return
         handler = HANDLERS.get((line["type"], line["v"]))
         if handler is not None:
@@ -122,7 +123,7 @@ def _rejected(writer: str, line: Line, error: Exception) -> ProjectionError:
 
 
 def assign(registers: Document, name: str, stamp: Stamp, value: Any) -> None:
-    """Set a register `[stamp, value]` unless a later event did."""
+    """Set a register `[stamp, value]` unless a later event did. A stamp may end with the place in its event."""
     held = registers.get(name)
     if held is None or stamp >= held[0]:
         registers[name] = [stamp, value]
@@ -205,8 +206,8 @@ def config_changed(store: Store, fact: Fact) -> None:
 
 
 def _configure(state: Document, stamp: Stamp, changes: dict[str, Any]) -> None:
-    for key, value in changes.items():
-        assign(_setting(state, key), "set", stamp, value)
+    for index, (key, value) in enumerate(changes.items()):
+        assign(_setting(state, key), "set", [*stamp, index], value)
 
 
 def _setting(state: Document, key: str) -> Document:
@@ -217,10 +218,10 @@ def _setting(state: Document, key: str) -> Document:
 
 def tags_changed(store: Store, fact: Fact) -> None:
     tags = _subject(store, fact).setdefault("tags", {})
-    for key, value in fact.data.get("changes", {}).items():
-        assign(tags, key, [*fact.stamp, 1], [value])
     for key in fact.data.get("removed", ()):
-        assign(tags, key, [*fact.stamp, 0], [])
+        assign(tags, key, fact.stamp, [])
+    for index, (key, value) in enumerate(fact.data.get("changes", {}).items()):
+        assign(tags, key, [*fact.stamp, index], [value])
 
 
 def note_changed(store: Store, fact: Fact) -> None:

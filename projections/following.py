@@ -27,6 +27,7 @@ class Follower:
         self._pid: int
         self._looked: float
         self._own_only: bool
+        self._notices: list[Problem] | None
         self._start(checkpoint or {})
 
     def batches(self, own_only: bool = False, everyone: bool = False) -> Iterator[Batch]:
@@ -37,6 +38,7 @@ class Follower:
             self._start(self.checkpoint())
         if not self._own_only:
             self._looked = now
+            self._notices = None
         return self._reader.poll(own_only=self._own_only)
 
     def healed(self) -> bool:
@@ -56,7 +58,13 @@ class Follower:
 
     @property
     def notices(self) -> list[Problem]:
-        return list(self._reader.notices)
+        """What could not be read, as of the last look at all writers: asking the reader takes a walk over all files."""
+        if self._notices is None:
+            notices = list(self._reader.notices)
+            if self._own_only:
+                return notices
+            self._notices = notices
+        return self._notices
 
     def _start(self, checkpoint: Mapping[str, Any]) -> None:
         self._reader = self._log.reader(checkpoint.get("reader"))
@@ -64,6 +72,7 @@ class Follower:
         self._pid = os.getpid()
         self._looked = -OTHERS_EVERY
         self._own_only = True
+        self._notices = None
 
     def _unreadable(self) -> dict[str, str]:
-        return {problem.file: problem.reason for problem in self._reader.notices}
+        return {problem.file: problem.reason for problem in self.notices}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,13 @@ from orjson import loads
 from mltracker.events.envelope import parse_time
 from mltracker.events.log import Line
 from mltracker.events.values import NON_FINITE
-from mltracker.projections.columns import FLOAT, INT, Points, Rows
+from mltracker.projections.columns import FLOAT, INT, Rows, Table
 from mltracker.series import NO_STEP
 
 if TYPE_CHECKING:
-    from mltracker.projections.columns import Ints
+    from mltracker.projections.columns import Ints, Numbers
 
-Find = Callable[[tuple[str, str, str | None, tuple[str, ...], str, bool]], Points]
+Find = Callable[[tuple[str, str, str | None, tuple[str, ...], str, tuple[str, ...] | None]], Table]
 """The table of a heading."""
 
 Key = tuple[str, str | None, tuple[str, ...]]
@@ -48,46 +49,33 @@ class Clock(dict[str, int]):
 
     def read_all(self, times: list[str]) -> Ints:
         """Many of them, in order: those of one second by one replacement and one parse of all their digits."""
+        if len(times) <= FEW:
+            return array("q", map(self.read, times))
         second = times[0][:20]
         joined = "".join(times)
-        if len(times) > FEW and times[-1][:20] == second and len(joined) == TIME_LENGTH * len(times):
+        if times[-1][:20] == second and len(joined) == TIME_LENGTH * len(times) and self[second] > 0:
             digits = str(self[second])[:-6]
-            try:
+            with suppress(ValueError):
                 return array("q", loads(f"[{digits}{joined[20:-1].replace('Z' + second, ',' + digits)}]"))
-            except ValueError:
-                pass
-        elif len(times) > FEW:
-            half = len(times) // 2
-            return self.read_all(times[:half]) + self.read_all(times[half:])
-        return array("q", map(self.read, times))
+        half = len(times) // 2
+        return self.read_all(times[:half]) + self.read_all(times[half:])
 
 
 def metrics(find: Find, clock: Clock, writer: str, key: Key, lines: list[Line]) -> None:
     """Append MetricsRecorded of equal stream, phase and names, in the order of their seq."""
+    if not key[2]:
+        return
     if len(lines) <= FEW:
         for line in lines:
             _one(find, clock, writer, key, line)
         return
     stream, phase, names = key
-    payloads = [line["data"] for line in lines]
-    values = list(chain.from_iterable([data["values"].values() for data in payloads]))
+    values = list(chain.from_iterable([line["data"]["values"].values() for line in lines]))
     kind = _kind(values)
     if kind is None:
-        for line in lines:
-            _one(find, clock, writer, key, line)
-        return
-    find((stream, writer, phase, names, kind, False)).extend(
-        Rows(
-            array("q", [line["seq"] for line in lines]),
-            clock.read_all([line["at"] for line in lines]),
-            array("q", [data.get("step", NO_STEP) for data in payloads]),
-            _walls(clock, lines),
-            _sparse([data.get("epoch") for data in payloads]),
-            _sparse([data.get("batch") for data in payloads]),
-            None,
-            array(kind, values),
-        )
-    )
+        _mixed(find, clock, writer, key, lines, values)
+    else:
+        find((stream, writer, phase, names, kind, None)).extend(_rows(clock, lines, array(kind, values)))
 
 
 def _kind(values: list[Any]) -> str | None:
@@ -97,35 +85,64 @@ def _kind(values: list[Any]) -> str | None:
     return kind if types.count(types[0]) == len(types) else None
 
 
+def _rows(clock: Clock, lines: list[Line], values: Numbers) -> Rows:
+    payloads = [line["data"] for line in lines]
+    return Rows(
+        array("q", [line["seq"] for line in lines]),
+        clock.read_all([line["at"] for line in lines]),
+        _column(payloads, "step") or array("q", (NO_STEP,)) * len(lines),
+        _walls(clock, lines),
+        _column(payloads, "epoch"),
+        _column(payloads, "batch"),
+        None,
+        values,
+    )
+
+
 def _one(find: Find, clock: Clock, writer: str, key: Key, line: Line) -> None:
     """Append one event."""
     stream, phase, names = key
     data = line["data"]
+    values = [*data["values"].values()]
+    kind = KINDS.get(type(values[0])) if len(values) == 1 else _kind(values)
+    if kind is None:
+        _mixed(find, clock, writer, key, [line], values)
+        return
     get = data.get
-    place = (
+    find((stream, writer, phase, names, kind, None)).append(
         line["seq"],
         clock.read(line["at"]),
         get("step", NO_STEP),
         clock.read(line["wall"]) if "wall" in line else None,
         get("epoch"),
         get("batch"),
+        values,
     )
-    values = [*data["values"].values()]
-    kind = KINDS.get(type(values[0])) if len(values) == 1 else _kind(values)
-    if kind is not None:
-        find((stream, writer, phase, names, kind, False)).append(*place, values)
-    else:
-        for kind, part in _split(data["values"]).items():
-            find((stream, writer, phase, tuple(part), kind, False)).append(*place, [*part.values()])
 
 
-def _split(values: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Ints and floats of one event apart, words for NaN and the infinities read."""
-    split: dict[str, dict[str, float]] = {}
-    for name, value in values.items():
-        number = _number(value)
-        split.setdefault(KINDS[type(number)], {})[name] = number
-    return split
+def _mixed(find: Find, clock: Clock, writer: str, key: Key, lines: list[Line], values: list[Any]) -> None:
+    """Ints and floats side by side, or words for NaN and the infinities: the names of one kind make a table.
+
+    Which these are may differ from line to line; so that every table gets its rows in order, its heading says of what
+    whole it is a part.
+    """
+    stream, phase, names = key
+    width = len(names)
+    types = list(map(type, values))
+    if types.count(float) + types.count(int) < len(types):
+        values = list(map(_number, values))
+        types = list(map(type, values))
+    alike: dict[tuple[type, ...], list[int]] = {}
+    for row in range(len(lines)):
+        alike.setdefault(tuple(types[row * width : (row + 1) * width]), []).append(row)
+    for kinds, rows in alike.items():
+        columns = _rows(clock, [lines[row] for row in rows], array(FLOAT))
+        for kind, code in KINDS.items():
+            chosen = [position for position, one in enumerate(kinds) if one is kind]
+            if chosen:
+                part, event = (names, None) if len(chosen) == width else (tuple(names[one] for one in chosen), names)
+                numbers = array(code, [values[row * width + position] for row in rows for position in chosen])
+                find((stream, writer, phase, part, code, event)).extend(columns._replace(values=numbers))
 
 
 def _walls(clock: Clock, lines: list[Line]) -> Ints | None:
@@ -134,10 +151,16 @@ def _walls(clock: Clock, lines: list[Line]) -> Ints | None:
     return array("q", [clock.read(line["wall"] if "wall" in line else line["at"]) for line in lines])
 
 
-def _sparse(column: list[int | None]) -> Ints | None:
-    if column.count(None) == len(column):
+def _column(payloads: list[dict[str, Any]], name: str) -> Ints | None:
+    """Most events of one kind have the field, or none has it."""
+    if name in payloads[0]:
+        try:
+            return array("q", [data[name] for data in payloads])
+        except KeyError:
+            pass
+    elif not [True for data in payloads if name in data]:
         return None
-    return array("q", [NO_STEP if value is None else value for value in column])
+    return array("q", [data.get(name, NO_STEP) for data in payloads])
 
 
 def _number(value: Any) -> int | float:
@@ -158,7 +181,7 @@ def series(find: Find, clock: Clock, writer: str, line: Line) -> None:
     for type_ in types:
         chosen = None if len(types) == 1 else [index for index, value in enumerate(values) if type(value) is type_]
         part = values if chosen is None else [values[index] for index in chosen]
-        heading = (line["stream"], writer, data.get("phase"), (data["name"],), KINDS[type_], True)
+        heading = (line["stream"], writer, data.get("phase"), (data["name"],), KINDS[type_], ())
         find(heading).extend(_series_rows(clock, line, steps, chosen, array(KINDS[type_], part)))
 
 

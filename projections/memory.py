@@ -48,24 +48,24 @@ class MemoryStore(Store):
     def session(self, key: str) -> Document:
         return self.session_docs.setdefault(key, {"key": key})
 
-    def table(self, heading: tuple[Any, ...]) -> Points:
+    def table(self, heading: tuple[Any, ...]) -> Table:
         table = self._tables.get(heading)
-        if table is None:
-            table = self.hold(self.new_table(self._heading(heading)))
+        if not isinstance(table, Table):
+            table = Table(self.named(heading))
+            self.hold(table)
         return table
 
-    def _heading(self, heading: tuple[Any, ...]) -> Heading:
+    def named(self, heading: tuple[Any, ...]) -> Heading:
         """To be kept: names are shared by all tables that have them."""
-        aggregate, writer, phase, names, kind, series = heading
-        return Heading(aggregate, writer, phase, self._names.setdefault(names, names), kind, series)
+        aggregate, writer, phase, names, kind, event = heading
+        return Heading(aggregate, writer, phase, self._names.setdefault(names, names), kind, event)
 
-    def new_table(self, heading: Heading) -> Points:
-        return Table(heading)
-
-    def hold(self, table: Points) -> Points:
+    def hold(self, table: Points) -> None:
         self._tables[table.heading] = table
         self._tables_of.setdefault(table.heading.aggregate, []).append(table)
-        return table
+
+    def grown(self, numbers: int) -> None:
+        """All of it lies in memory."""
 
     def touch(self, aggregate: str) -> None:
         self._summaries.pop(aggregate, None)

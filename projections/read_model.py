@@ -23,7 +23,7 @@ class StoredReadModel(ReadModel):
     version: ClassVar[int]
     suffix: ClassVar[str] = ""
     in_place: ClassVar[bool] = False
-    """Whether queries read the file itself, which then has one writer at a time and readers beside it (SQLite's WAL)."""
+    """Whether queries read the file itself, which then has one writer at a time, and readers beside it."""
 
     path: Path | None = None
     """The file that `commit` writes; the runner renames one that is not `in_place`, and sets this."""

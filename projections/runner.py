@@ -51,6 +51,10 @@ class Runner:
         """The question is answered: let go of the file, which until then stays as `fresh` found it."""
         self._keeper.release()
 
+    def start_over(self, why: str) -> StoredReadModel:
+        """The read model, built anew with a notice: for a question that met damage. Raises ProjectionError."""
+        return self._keeper.restart(why)
+
     def rebuild(self, progress: Progress | None = None) -> None:
         """Build the read model anew beside the old one, then switch. Killed or failed half-way, nothing has changed.
 
@@ -105,6 +109,14 @@ class Keeper(ABC):
             self.forget()
             raise
 
+    def restart(self, why: str) -> StoredReadModel:
+        try:
+            with collector_off():
+                return self._start_over(why).model
+        except BaseException:
+            self.forget()
+            raise
+
     @property
     def notices(self) -> list[Problem]:
         return self._caught.follower.notices if self._caught else []
@@ -114,8 +126,9 @@ class Keeper(ABC):
         with collector_off():
             self._build(True, progress, self._total() if progress else None)
 
+    @abstractmethod
     def release(self) -> None:
-        """Nothing is held unless said otherwise."""
+        """The question is answered."""
 
     @abstractmethod
     def save(self) -> None: ...
@@ -171,6 +184,9 @@ class Whole(Keeper):
     _dirty = False
     _commit_seconds = 0.0
     _committed_at = 0.0
+
+    def release(self) -> None:
+        """Nothing is held: answers come out of memory."""
 
     def save(self) -> None:
         if self._dirty and self._caught is not None and self._place is not None and self._pid == os.getpid():

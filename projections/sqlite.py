@@ -9,22 +9,25 @@ several checkpoint at once. After a loss of power the file is as of some commit.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
 
+from mltracker.errors import Damaged
 from mltracker.events.log import Batch
 from mltracker.projections.answers import FoldedReadModel
-from mltracker.projections.chunks import Bytes, ChunkedTable
-from mltracker.projections.columns import Heading, Points
-from mltracker.projections.database import Database
+from mltracker.projections.chunks import ChunkedTable, Writes
+from mltracker.projections.columns import Heading, Points, Table
+from mltracker.projections.database import Database, packed
 from mltracker.projections.store import Document, Store, heading_order
 from mltracker.projections.summaries import summarize
 
 PENDING_BYTES = 64 << 20
-DOCUMENT_BYTES = 3000
+DOCUMENT_BYTES, TABLE_BYTES, POINT_BYTES = 3000, 300, 32
 KEPT_TABLES = 10_000
+TABLES_AT_ONCE = 256
 
 
 class SQLiteStore(Store):
@@ -40,9 +43,10 @@ class SQLiteStore(Store):
         self._sessions: dict[str, Document] = {}
         self._tables: dict[Heading, ChunkedTable] = {}
         self._writers: set[str] = set()
-        self._pending: dict[tuple[Any, ...], ChunkedTable] = {}
+        self._opened: dict[tuple[Any, ...], Table] = {}
+        self._pending: dict[Heading, ChunkedTable] = {}
         self._pending_of: dict[str, list[ChunkedTable]] = {}
-        self._pending_bytes = Bytes()
+        self._pending_bytes = 0
         self._next_id: int | None = None
 
     # the fold -------------------------------------------------------------------------------------------------------
@@ -59,7 +63,7 @@ class SQLiteStore(Store):
     def entity(self, key: str) -> Document:
         state = self._states.get(key)
         if state is None:
-            self._pending_bytes.count += DOCUMENT_BYTES
+            self._pending_bytes += DOCUMENT_BYTES
             state = self._states[key] = self.state(key) or {"key": key}
         self._summaries.pop(key, None)
         return state
@@ -70,34 +74,40 @@ class SQLiteStore(Store):
     def iteration(self, aggregate: str, id: str) -> Document:
         docs = self._docs.setdefault(aggregate, {})
         if id not in docs:
-            self._pending_bytes.count += DOCUMENT_BYTES
+            self._pending_bytes += DOCUMENT_BYTES
             rows = self._db.rows("SELECT doc FROM iterations WHERE aggregate = ? AND id = ?", (aggregate, id))
-            docs[id] = orjson.loads(rows[0][0]) if rows else {"id": id, "aggregate": aggregate}
+            docs[id] = self._db.document(rows[0][0]) if rows else {"id": id, "aggregate": aggregate}
         return docs[id]
 
     def session(self, key: str) -> Document:
         if key not in self._sessions:
-            self._pending_bytes.count += DOCUMENT_BYTES
+            self._pending_bytes += DOCUMENT_BYTES
             rows = self._db.rows("SELECT doc FROM sessions WHERE key = ?", (key,))
-            self._sessions[key] = orjson.loads(rows[0][0]) if rows else {"key": key}
+            self._sessions[key] = self._db.document(rows[0][0]) if rows else {"key": key}
         return self._sessions[key]
 
-    def table(self, heading: tuple[Any, ...]) -> Points:
-        table = self._pending.get(heading)
+    def table(self, heading: tuple[Any, ...]) -> Table:
+        table = self._opened.get(heading)
         if table is None:
-            table = self._pending[heading] = self._stored_table(Heading(*heading))
-            self._pending_of.setdefault(table.heading.aggregate, []).append(table)
+            stored = self._stored_table(Heading(*heading))
+            table = self._opened[heading] = stored.opened()
+            self._pending[stored.heading] = stored
+            self._pending_of.setdefault(stored.heading.aggregate, []).append(stored)
+            self._pending_bytes += TABLE_BYTES
         return table
+
+    def grown(self, numbers: int) -> None:
+        self._pending_bytes += POINT_BYTES * numbers
 
     def _stored_table(self, heading: Heading) -> ChunkedTable:
         """All tables of its writer are looked up at once, since more of them will follow."""
         if heading.writer not in self._writers:
             self._writers.add(heading.writer)
-            stored = ChunkedTable.stored(self._db, self._pending_bytes, "writer", heading.writer)
+            stored = ChunkedTable.stored(self._db, "writer", heading.writer)
             self._tables.update((table.heading, table) for table in stored)
         table = self._tables.get(heading)
         if table is None:
-            table = self._tables[heading] = ChunkedTable(self._db, self._pending_bytes, self._new_id(), heading)
+            table = self._tables[heading] = ChunkedTable(self._db, self._new_id(), heading)
         return table
 
     def touch(self, aggregate: str) -> None:
@@ -110,7 +120,7 @@ class SQLiteStore(Store):
         if key in self._states:
             return self._states[key]
         rows = self._db.rows("SELECT state FROM states WHERE key = ?", (key,))
-        return orjson.loads(rows[0][0]) if rows else None
+        return self._db.document(rows[0][0]) if rows else None
 
     def summary(self, key: str) -> Document | None:
         if key not in self._states and key not in self._touched:
@@ -135,20 +145,21 @@ class SQLiteStore(Store):
     def iterations(self, aggregate: str) -> list[Document]:
         rows = self._db.rows("SELECT id, doc FROM iterations WHERE aggregate = ?", (aggregate,))
         changed = self._docs.get(aggregate, {})
-        return [*(orjson.loads(doc) for id, doc in rows if id not in changed), *changed.values()]
+        return [*(self._db.document(doc) for id, doc in rows if id not in changed), *changed.values()]
 
     def sessions(self) -> list[Document]:
         rows = self._db.rows("SELECT key, doc FROM sessions")
-        return [*(orjson.loads(doc) for key, doc in rows if key not in self._sessions), *self._sessions.values()]
+        stored = [self._db.document(doc) for key, doc in rows if key not in self._sessions]
+        return [*stored, *self._sessions.values()]
 
     def tables(self, aggregate: str) -> list[Points]:
-        stored = ChunkedTable.stored(self._db, self._pending_bytes, "aggregate", aggregate)
+        stored = ChunkedTable.stored(self._db, "aggregate", aggregate)
         found = [table for table in stored if table.heading not in self._pending]
         return sorted([*found, *self._pending_of.get(aggregate, ())], key=heading_order)
 
     def _stored(self, where: str, *arguments: str) -> list[Document]:
         rows = self._db.rows(f"SELECT summary FROM entities WHERE {where}", arguments)
-        return orjson.loads(b"[" + b",".join([row[0] for row in rows]) + b"]")  # type: ignore[no-any-return]
+        return orjson.loads(b"[" + b",".join([self._db.unsealed(row[0]) for row in rows]) + b"]")  # type: ignore[no-any-return]
 
     def _overlaid(self, found: list[Document], **expected: str) -> list[Document]:
         """Stored summaries with the changed ones in their place, if these are as expected."""
@@ -172,30 +183,35 @@ class SQLiteStore(Store):
 
     def full(self) -> bool:
         """Whether it is time to flush, lest memory grow without bound."""
-        return self._pending_bytes.count > PENDING_BYTES
+        return self._pending_bytes > PENDING_BYTES
 
     def flush(self) -> None:
         """Write all that changed into the open transaction. Raises StoreError."""
         changed = self._states.keys() | self._touched
         summaries = [summary for summary in map(self.summary, changed) if summary is not None]
         self._db.write("INSERT OR REPLACE INTO entities VALUES (?,?,?,?,?)", map(_entity_row, summaries))
-        self._db.write("INSERT OR REPLACE INTO states VALUES (?,?)", _packed(self._states))
+        self._db.write("INSERT OR REPLACE INTO states VALUES (?,?)", _rows_of(self._states))
         for aggregate, docs in self._docs.items():
-            rows = [(aggregate, id, doc) for id, doc in _packed(docs)]
+            rows = [(aggregate, id, doc) for id, doc in _rows_of(docs)]
             self._db.write("INSERT OR REPLACE INTO iterations VALUES (?,?,?)", rows)
-        self._db.write("INSERT OR REPLACE INTO sessions VALUES (?,?)", _packed(self._sessions))
-        for table in self._pending.values():
-            table.flush()
+        self._db.write("INSERT OR REPLACE INTO sessions VALUES (?,?)", _rows_of(self._sessions))
+        tables = iter(self._pending.values())
+        while some := list(islice(tables, TABLES_AT_ONCE)):
+            writes = Writes()
+            for table in some:
+                table.flush(writes)
+            writes.write(self._db)
         self._db.write("INSERT OR REPLACE INTO writers VALUES (?,?)", self._positions.items())
         self._forget()
 
     def _forget(self) -> None:
         for held in (self._states, self._touched, self._summaries, self._docs, self._sessions):
             held.clear()
+        self._opened.clear()
         self._pending.clear()
         self._pending_of.clear()
         self._positions.clear()
-        self._pending_bytes.count = 0
+        self._pending_bytes = 0
         if len(self._tables) > KEPT_TABLES:
             self._tables.clear()
             self._writers.clear()
@@ -203,12 +219,12 @@ class SQLiteStore(Store):
 
 def _entity_row(summary: Document) -> tuple[str | bytes | None, ...]:
     if summary["kind"] == "experiment":
-        return (summary["key"], "experiment", summary["name"], None, orjson.dumps(summary))
-    return (summary["key"], "aggregate", summary["id"], summary["experiment"], orjson.dumps(summary))
+        return (summary["key"], "experiment", summary["name"], None, packed(summary))
+    return (summary["key"], "aggregate", summary["id"], summary["experiment"], packed(summary))
 
 
-def _packed(docs: Mapping[str, Document]) -> list[tuple[str, bytes]]:
-    return [(key, orjson.dumps(doc)) for key, doc in docs.items()]
+def _rows_of(docs: Mapping[str, Document]) -> list[tuple[str, bytes]]:
+    return [(key, packed(doc)) for key, doc in docs.items()]
 
 
 class SQLiteReadModel(FoldedReadModel):
@@ -238,11 +254,14 @@ class SQLiteReadModel(FoldedReadModel):
         if not self._db.usable():
             return None
         rows = self._db.rows("SELECT value FROM meta WHERE name = 'checkpoint'")
-        return orjson.loads(rows[0][0]) if rows else None
+        try:
+            return self._db.document(rows[0][0]) if rows else None
+        except Damaged:
+            return None
 
     def commit(self, checkpoint: Mapping[str, Any]) -> None:
         self._held.flush()
-        self._db.write("INSERT OR REPLACE INTO meta VALUES ('checkpoint', ?)", [(orjson.dumps(dict(checkpoint)),)])
+        self._db.write("INSERT OR REPLACE INTO meta VALUES ('checkpoint', ?)", [(packed(dict(checkpoint)),)])
         self._db.commit()
 
     def discard(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from mltracker.projections.columns import Points
+from mltracker.projections.columns import Points, Table
 
 Document = dict[str, Any]
 """Plain JSON."""
@@ -44,8 +44,12 @@ class Store(ABC):
     def session(self, key: str) -> Document: ...
 
     @abstractmethod
-    def table(self, heading: tuple[Any, ...]) -> Points:
+    def table(self, heading: tuple[Any, ...]) -> Table:
         """The table to append to; the heading may be a plain tuple."""
+
+    @abstractmethod
+    def grown(self, numbers: int) -> None:
+        """So many values were appended."""
 
     @abstractmethod
     def touch(self, aggregate: str) -> None:
@@ -81,5 +85,5 @@ class Store(ABC):
 
 def heading_order(table: Points) -> tuple[object, ...]:
     """The same order however the tables came to be."""
-    aggregate, writer, phase, names, kind, series = table.heading
-    return (aggregate, writer, phase or "", names, kind, series)
+    aggregate, writer, phase, names, kind, event = table.heading
+    return (aggregate, writer, phase or "", names, kind, event is not None, event)

@@ -26,7 +26,6 @@ def summarize(store: Store, states: Sequence[Document]) -> Document:
         "kind": state["kind"],
         "created": state["created"],
         "at": state["at"],
-        "latest": state["latest"],
         "deletion": state.get("deletion"),
         "tags": {key: value[0] for key, (_, value) in _by_stamp(state.get("tags")) if value},
         "note": state["note"][1] if "note" in state else "",
@@ -47,8 +46,15 @@ def _aggregate(store: Store, state: Document, states: Sequence[Document]) -> Doc
         "modules": modules(state),
         "trainings": trainings(state.get("trainings", {})),
         "epoch": state["epoch"] if state.get("epoch") is not None else epoch,
-        "last": [[phase, name, encode_number(last[phase, name][1])] for phase, name in sorted(last, key=series_order)],
+        "last": _by_phase(last),
     }
+
+
+def _by_phase(last: Latest) -> list[tuple[str | None, dict[str, int | float | str]]]:
+    phases: dict[str | None, dict[str, int | float | str]] = {}
+    for phase, name in sorted(last, key=series_order):
+        phases.setdefault(phase, {})[name] = encode_number(last[phase, name][1])
+    return list(phases.items())
 
 
 def series_order(series: tuple[str | None, str]) -> tuple[str, str]:
@@ -71,7 +77,7 @@ def config(settings: Document) -> Document:
         for above in _above(key):
             if above in settings and "set" in settings[above] and "set" in settings[key]:
                 older, newer = sorted((above, key), key=lambda one: settings[one]["set"][0])
-                if settings[older]["set"][0] < settings[newer]["set"][0]:
+                if settings[older]["set"][0][:3] < settings[newer]["set"][0][:3]:
                     hidden.add(older)
     held = [
         (*setting["set"], key)
@@ -156,26 +162,27 @@ def standing(tables: Iterable[tuple[Points, Corrections]]) -> tuple[Latest, int 
                     top = highest(top, _highest_epoch(table, piece))
         else:
             tail, heading = table.tail, table.heading
-            stamp = (tail.last_at, heading.writer, tail.last_seq, tail.last_index)
-            for name, value in zip(heading.names, tail.values, strict=True):
+            for position, (name, value) in enumerate(zip(heading.names, tail.values, strict=True)):
                 series = (heading.phase, name)
-                if series not in last or last[series][0] <= stamp:
+                place = tail.last_index if heading.series else position
+                stamp = (tail.last_at, heading.writer, tail.last_seq, place)
+                if series not in last or last[series][0] < stamp:
                     last[series] = (stamp, value)
             top = highest(top, tail.epoch)
     return last, top
 
 
 def _keep_latest(last: Latest, table: Points, piece: Piece) -> None:
-    row, series = piece.newest(), (table.heading.phase, piece.name)
-    place = (table.column("seqs")[row], table.column("indexes")[row])
-    stamp = (table.column("ats")[row], table.heading.writer, *place)
-    if series not in last or last[series][0] <= stamp:
+    row, heading = piece.newest(), table.heading
+    series = (heading.phase, piece.name)
+    place = table.column("indexes")[row] if heading.series else heading.place(piece.position)
+    stamp = (table.column("ats")[row], heading.writer, table.column("seqs")[row], place)
+    if series not in last or last[series][0] < stamp:
         last[series] = (stamp, table.numbers(piece.position)[row])
 
 
 def _highest_epoch(table: Points, piece: Piece) -> int | None:
     top = None
     for before, after in pairwise([piece.start - 1, *piece.left_out, piece.stop]):
-        if after - before > 1:
-            top = highest(top, table.highest_epoch(before + 1, after))
+        top = highest(top, table.highest_epoch(before + 1, after))
     return top

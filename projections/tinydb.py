@@ -8,6 +8,7 @@ Points lie in columns, base64 of little-endian 64 bit numbers. The last table is
 from __future__ import annotations
 
 import sys
+from array import array
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from tinydb.storages import Storage
 
 from mltracker.errors import NotFound, StoreError
 from mltracker.projections.answers import FoldedReadModel
-from mltracker.projections.columns import Heading, Ints, Numbers, Points, Rows, Table, Tail
+from mltracker.projections.columns import REGULAR, Heading, Ints, Numbers, Points, Table, Tail
 from mltracker.projections.files import replace
 from mltracker.projections.memory import MemoryStore
 from mltracker.projections.store import Document, Store
@@ -56,19 +57,22 @@ class CachedStorage(Storage):
 class PackedTable(Points):
     """A table as it lies in the file, unpacked when first looked into."""
 
-    __slots__ = ("_packed", "_table", "_tail", "heading")
+    __slots__ = ("_packed", "_table", "_unpacked", "heading")
 
     def __init__(self, heading: Heading, packed: Document | None = None) -> None:
         self.heading = heading
         self._packed = packed
         self._table = None if packed is not None else Table(heading)
+        self._unpacked: dict[str, array[Any]] = {}
+        """The columns that were asked for so far."""
 
     @property
     def table(self) -> Table:
         if self._table is None:
             assert self._packed is not None
-            columns = {name: a2b_base64(data) for name, data in self._packed["columns"].items()}
+            columns = {name: memoryview(self._column(name)).cast("B") for name in self._packed["columns"]}
             self._table = Table.from_bytes(self.heading, columns, columns.pop("values"))
+            self._unpacked = {}
         return self._table
 
     @property
@@ -79,20 +83,27 @@ class PackedTable(Points):
         return Tail.loaded(self._packed["tail"])
 
     def column(self, name: str) -> Ints:
-        return self.table.column(name)
+        return self._column(name) if self._table is None and name in REGULAR else self.table.column(name)
 
     def numbers(self, position: int) -> Numbers:
-        return self.table.numbers(position)
+        if self._table is not None:
+            return self._table.numbers(position)
+        values, width = self._column("values"), len(self.heading.names)
+        return values if width == 1 else values[position::width]
 
-    def extend(self, rows: Rows) -> None:
-        self.table.extend(rows)
-        self._packed = None
+    def _column(self, name: str) -> array[Any]:
+        column = self._unpacked.get(name)
+        if column is None:
+            assert self._packed is not None
+            column = self._unpacked[name] = array(self.heading.kind if name == "values" else "q")
+            column.frombytes(a2b_base64(self._packed["columns"][name]))
+        return column
 
-    def append(
-        self, seq: int, at: int, step: int, wall: int | None, epoch: int | None, batch: int | None, values: list[float]
-    ) -> None:
-        self.table.append(seq, at, step, wall, epoch, batch, values)
+    def opened(self) -> Table:
+        """The table, to append to."""
+        table = self.table
         self._packed = None
+        return table
 
     def packed(self) -> Document:
         if self._packed is None:
@@ -109,8 +120,12 @@ class PackedTable(Points):
 class FileStore(MemoryStore):
     """A store in memory that becomes one file, and comes from one."""
 
-    def new_table(self, heading: Heading) -> Points:
-        return PackedTable(heading)
+    def table(self, heading: tuple[Any, ...]) -> Table:
+        held = self._tables.get(heading)
+        if not isinstance(held, PackedTable):
+            held = PackedTable(self.named(heading))
+            self.hold(held)
+        return held.opened()
 
     @classmethod
     def loaded(cls, tables: Tables) -> FileStore:
@@ -128,7 +143,8 @@ class FileStore(MemoryStore):
         store.session_docs = {doc["key"]: doc for doc in _documents(tables, "sessions")}
         for doc in _documents(tables, "points"):
             place = (doc["aggregate"], doc["writer"], doc["phase"], tuple(doc["names"]))
-            store.hold(PackedTable(Heading(*place, doc["kind"], doc["series"]), doc))
+            event = None if doc["event"] is None else tuple(doc["event"])
+            store.hold(PackedTable(Heading(*place, doc["kind"], event), doc))
         return store
 
     def dumped(self, meta: Document) -> Tables:
@@ -166,7 +182,13 @@ def _metrics(summary: Document) -> Document:
     """The last values by "phase/name", for people's queries."""
     if "last" not in summary:
         return {}
-    return {"metrics": {f"{phase}/{name}" if phase else name: value for phase, name, value in summary["last"]}}
+    return {
+        "metrics": {
+            f"{phase}/{name}" if phase else name: value
+            for phase, numbers in summary["last"]
+            for name, value in numbers.items()
+        }
+    }
 
 
 class TinyDBReadModel(FoldedReadModel):

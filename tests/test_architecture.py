@@ -19,8 +19,8 @@ FOUNDATION = {"errors", "models", "series"}
 INNER = FOUNDATION | {"events", "ports", "projections", "commands", "capture"}
 MAY_IMPORT = {
     "errors": set(),
-    "models": {"html"},
-    "series": {"errors"},
+    "models": {"html", "errors", "ports"},
+    "series": {"errors", "html"},
     "events": {"errors"},
     "ports": {"models", "series"},
     "projections": {"events", "ports"} | FOUNDATION,

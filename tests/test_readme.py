@@ -7,8 +7,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import mltracker
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -23,11 +26,11 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the Python blocks have run, top to bottom, each saying what its comments say."""
+    """Where the Python blocks have run, top to bottom, each by itself and saying what its comments say."""
     folder = tmp_path_factory.mktemp("readme")
-    code = "\n".join(blocks("python"))
-    expected = re.findall(r"^ *print\(.*\) +# (.*)$", code, re.M)
-    assert run([sys.executable, "-W", "error", "-c", code], folder).splitlines() == expected
+    for code in blocks("python"):
+        expected = re.findall(r"^ *print\(.*\) +# (.*)$", code, re.M)
+        assert run([sys.executable, "-W", "error", "-c", code], folder).splitlines() == expected
     return folder
 
 
@@ -99,3 +102,14 @@ def test_the_readers_own_projection_is_short() -> None:
     block = next(block for block in blocks("python") if "(Projection)" in block)
     body = block.partition("class ")[2].partition("\nwith ")[0]
     assert len([line for line in body.splitlines() if line.strip()]) <= 20
+
+
+def test_the_readers_own_projection_bears_nan(tmp_path: Path) -> None:
+    block = next(block for block in blocks("python") if "(Projection)" in block)
+    names: dict[str, Any] = {}
+    exec(block.partition("\nwith ")[0], names)
+    with mltracker.open(tmp_path / "s") as tracker:
+        aggregate = tracker.experiment("mnist").aggregate("1")
+        for loss in (float("nan"), 0.5, float("inf"), 0.25, float("nan")):
+            aggregate.metrics.log({"loss": loss})
+        assert tracker.view(names["LowestLoss"]).of(aggregate) == 0.25

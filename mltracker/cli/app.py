@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from mltracker.cli import history, reading, upkeep
-from mltracker.cli.output import plain
+from mltracker.cli import diff, history, output, reading, show, upkeep
 from mltracker.errors import MLTrackerError, Notice
 
 EXIT_CODES = "Exit codes: 0 done; 1 an error, or not found; 2 wrong usage; 3 verify found damage."
@@ -22,25 +22,37 @@ EXIT_CODES = "Exit codes: 0 done; 1 an error, or not found; 2 wrong usage; 3 ver
 class Commands(TyperGroup):
     """A group whose errors are one line on stderr, and which ends quietly when the reader of a pipe has gone."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse; this is where help is printed. Raises typer.Exit, UsageError."""
+        with _in_one_line():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for. Raises typer.Exit."""
-        with warnings.catch_warnings():
+        """Run the command that was asked for. Raises typer.Exit, UsageError."""
+        with warnings.catch_warnings(), _in_one_line():
             warnings.simplefilter("always", Notice)
-            warnings.showwarning = _notice
-            try:
-                result = super().invoke(ctx)
-                sys.stdout.flush()
-            except BrokenPipeError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-                raise typer.Exit(0) from None
-            except (MLTrackerError, OSError) as error:
-                typer.echo(f"mltracker: {plain(str(error))}", err=True)
-                raise typer.Exit(1) from None
-            return result
+            warnings.showwarning = partial(_notice, set())
+            return super().invoke(ctx)
 
 
-def _notice(message: Warning | str, *_: object, **__: object) -> None:
-    typer.echo(f"mltracker: notice: {plain(str(message))}", err=True)
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Errors as one line and exit code 1; a reader that has gone is none, wherever it shows."""
+    try:
+        yield
+        output.flush()
+    except BrokenPipeError:
+        raise typer.Exit(0) from None
+    except (MLTrackerError, OSError) as error:
+        typer.echo(f"mltracker: {output.plain(str(error))}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _notice(told: set[str], message: Warning | str, *_: object, **__: object) -> None:
+    """Say it on stderr, once: history and read model may meet the same damage."""
+    if str(message) not in told:
+        told.add(str(message))
+        typer.echo(f"mltracker: notice: {output.plain(str(message))}", err=True)
 
 
 app = typer.Typer(
@@ -55,10 +67,10 @@ app = typer.Typer(
 )
 COMMANDS: list[Callable[..., None]] = [
     reading.ls,
-    reading.show,
+    show.show,
     reading.metrics,
     history.log,
-    history.diff,
+    diff.diff,
     upkeep.verify,
     upkeep.rebuild,
     upkeep.pull,
@@ -87,7 +99,11 @@ def _options(
 
 def run() -> None:
     """Run the command line on sys.argv and exit."""
+    output.pick_up()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    finally:
+        output.hang_up()

@@ -1,23 +1,18 @@
-"""What the tracker answers, as JSON: numbers and parameters spelled as the log spells them."""
+"""What the tracker answers, as JSON: metrics and parameters spelled as the log spells them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mltracker.cli import output
+from mltracker.cli.summaries import Summary, in_order
 from mltracker.events import values
 from mltracker.events.envelope import Recorded
-from mltracker.models import Metric, Module
+from mltracker.models import Iteration, Metric, Module, Training
 
 if TYPE_CHECKING:
     from mltracker.tracker.aggregates import TrackedAggregate
     from mltracker.tracker.experiments import TrackedExperiment
-
-
-def series_name(phase: str | None, name: str) -> str:
-    """A metric and its phase in one word: train/loss."""
-    return f"{phase}/{name}" if phase else name
 
 
 def metric_json(point: Metric) -> dict[str, Any]:
@@ -65,13 +60,66 @@ def aggregate_json(aggregate: TrackedAggregate) -> dict[str, Any]:
         "tags": values.encode(aggregate.tags),
         "config": values.encode(dict(aggregate.config)),
         "modules": [module_json(module) for module in aggregate.modules],
-        "last": {series_name(*key): values.encode_number(value) for key, value in sorted_last(aggregate)},
+        "last": last_json(aggregate),
     }
 
 
-def sorted_last(aggregate: TrackedAggregate) -> Iterator[tuple[tuple[str | None, str], int | float]]:
-    """The last metrics by phase and name."""
-    yield from sorted(aggregate.last.items(), key=lambda item: (item[0][0] or "", item[0][1]))
+def last_json(aggregate: TrackedAggregate) -> list[dict[str, Any]]:
+    """The last value of each metric."""
+    return [
+        {"phase": phase, "name": name, "value": values.encode_number(aggregate.last[phase, name])}
+        for phase, name in in_order(aggregate.last)
+    ]
+
+
+def training_json(training: Training) -> dict[str, Any]:
+    """A training as JSON."""
+    return {
+        "id": training.id,
+        "started": output.exact(training.started_at),
+        "ended": output.exact(training.ended_at),
+        "outcome": training.ended,
+        "seconds": seconds(training),
+        "error": training.error,
+    }
+
+
+def seconds(training: Training) -> float | None:
+    """How long it took, None while it has no end."""
+    return None if training.ended_at is None else (training.ended_at - training.started_at) / 1e6
+
+
+def iteration_json(iteration: Iteration) -> dict[str, Any]:
+    """An iteration as JSON."""
+    dataset = iteration.dataset
+    return {
+        "hash": iteration.hash,
+        "phase": iteration.phase,
+        "epoch": iteration.epoch,
+        "status": iteration.status,
+        "error": iteration.error,
+        "started": output.exact(iteration.at),
+        "seconds": iteration.duration,
+        "dataset": dataset
+        and {"hash": dataset.hash, "name": dataset.name, "parameters": values.encode(dataset.parameters)},
+        "parameters": values.encode(iteration.parameters),
+        "modules": [module_json(module) for module in iteration.modules],
+        "metrics": {name: values.encode_number(value) for name, value in iteration.metrics.items()},
+        "id": iteration.id,
+    }
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """A series in short, as JSON."""
+    return {
+        "phase": summary.phase,
+        "name": summary.name,
+        "points": summary.points,
+        "first": values.encode_number(summary.first),
+        "last": values.encode_number(summary.last),
+        "lowest": values.encode_number(summary.lowest),
+        "highest": values.encode_number(summary.highest),
+    }
 
 
 def event_json(event: Recorded) -> dict[str, Any]:

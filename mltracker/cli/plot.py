@@ -15,11 +15,15 @@ Point = tuple[float, float]
 
 
 def chart(points: Sequence[Point], width: int, height: int) -> list[str]:
-    """Lines of text, `width` by `height` characters and a margin with the range; what is not finite is left out."""
+    """Lines of text, `width` by `height` characters and a margin with the range; what is not finite is left out.
+
+    A value that never changes is one line.
+    """
     finite = sorted(((x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)), key=itemgetter(0))
     if not finite:
         return ["(no finite value)"]
     xs, ys = [x for x, _ in finite], [y for _, y in finite]
+    height = 1 if min(ys) == max(ys) else height
     cells = _braille(finite, (min(xs), max(xs)), (min(ys), max(ys)), width, height)
     top, bottom = f"{max(ys):.6g}", f"{min(ys):.6g}"
     margin = max(len(top), len(bottom))
@@ -27,7 +31,8 @@ def chart(points: Sequence[Point], width: int, height: int) -> list[str]:
     labels[-1] = bottom if height > 1 else top
     lines = [f"{label:>{margin}} ┤{''.join(map(chr, row))}" for label, row in zip(labels, cells, strict=True)]
     first, last = f"{min(xs):g}", f"{max(xs):g}"
-    return [*lines, f"{'':>{margin}}  {first}{last:>{max(width - len(first), 1)}}"]
+    axis = first if first == last else f"{first}{last:>{max(width - len(first), 1)}}"
+    return [*lines, f"{'':>{margin}}  {axis}"]
 
 
 def _braille(

@@ -1,18 +1,17 @@
-"""What is in the store: ls, show, metrics."""
+"""What is in the store: ls, metrics."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mltracker.cli import output
-from mltracker.cli.as_json import aggregate_json, experiment_json, metric_json, series_name
+from mltracker.cli.as_json import aggregate_json, experiment_json, metric_json
 from mltracker.cli.ids import (
     AsOf,
     Json,
+    Projection,
     Store,
     aggregate_of,
     complete_aggregate,
@@ -20,20 +19,18 @@ from mltracker.cli.ids import (
     experiment_of,
     past,
 )
-from mltracker.cli.plot import chart, sparkline
+from mltracker.cli.plot import chart
+from mltracker.cli.summaries import Key, in_order, print_summaries, series_name, summaries
 from mltracker.errors import NotFound
-from mltracker.events import values
-from mltracker.models import Iteration, Metric
+from mltracker.models import Metric
 from mltracker.series import NO_STEP
 
 if TYPE_CHECKING:
     from mltracker.tracker.aggregates import TrackedAggregate
     from mltracker.tracker.experiments import TrackedExperiment
 
-SHOWN_METRICS = 6
-"""Metrics that `ls` shows a person; a pipe gets all."""
-SHOWN_ITERATIONS = 10
-"""Iterations that `show` shows a person; a pipe gets all."""
+NAMED = 3
+"""Metrics without a column that `ls` names."""
 SHOWN_POINTS = 40
 """Points that `metrics` shows a person; a pipe gets all."""
 
@@ -48,17 +45,18 @@ def ls(
     ] = None,
     store: Store = None,
     as_of: AsOf = None,
+    projection: Projection = None,
     json: Json = False,
 ) -> None:
     """List experiments, or the aggregates of one.
 
     Aggregates come with the last value of each metric.
     """
-    with past(store, as_of) as view:
+    with past(store, as_of, projection) as view:
         if experiment is None:
             _list_experiments(view.experiments.list(), json)
         else:
-            _list_aggregates(experiment_of(view, experiment).aggregates.list(), json)
+            list_aggregates(experiment_of(view, experiment).aggregates.list(), json)
 
 
 def _list_experiments(experiments: list[TrackedExperiment], json: bool) -> None:
@@ -69,80 +67,18 @@ def _list_experiments(experiments: list[TrackedExperiment], json: bool) -> None:
         output.table(("experiment", "aggregates", "created", "note"), rows)
 
 
-def _list_aggregates(aggregates: list[TrackedAggregate], json: bool) -> None:
+def list_aggregates(aggregates: list[TrackedAggregate], json: bool) -> None:
+    """A line for each, with the last values of its metrics as far as there is room."""
     if json:
         output.json([aggregate_json(one) for one in aggregates])
         return
-    keys = sorted({key for one in aggregates for key in one.last}, key=lambda key: (key[0] or "", key[1]))
-    shown = keys[:SHOWN_METRICS] if output.on_terminal() else keys
-    columns = ("aggregate", "status", "epoch", "created", *(series_name(*key) for key in shown))
-    rows = [(one.id, one.status, one.epoch, output.moment(one.at), *map(one.last.get, shown)) for one in aggregates]
-    output.table(columns, rows)
-    if len(shown) < len(keys):
-        output.line(f"({len(keys) - len(shown)} more metrics; a pipe gets all)")
-
-
-def show(id: Id, store: Store = None, as_of: AsOf = None, json: Json = False) -> None:
-    """Show an experiment or an aggregate.
-
-    With config, modules, trainings and iterations, and a summary of its metrics.
-    """
-    with past(store, as_of) as view:
-        if "/" not in id:
-            _show_experiment(experiment_of(view, id), json)
-            return
-        aggregate = aggregate_of(view, id)
-        if json:
-            output.json(aggregate_json(aggregate))
-        else:
-            _show_aggregate(id, aggregate)
-
-
-def _show_experiment(experiment: TrackedExperiment, json: bool) -> None:
-    if json:
-        output.json(experiment_json(experiment))
-        return
-    _describe(experiment.name, {"created": output.moment(experiment.at), "note": experiment.note or None})
-    if experiment.tags:
-        output.pairs("tags", experiment.tags)
-    output.heading("aggregates")
-    _list_aggregates(experiment.aggregates.list(), json=False)
-
-
-def _describe(title: str, about: Mapping[str, object]) -> None:
-    output.pairs(title, {name: value for name, value in about.items() if value is not None})
-
-
-def _show_aggregate(id: str, aggregate: TrackedAggregate) -> None:
-    about = {"status": aggregate.status, "epoch": aggregate.epoch, "created": output.moment(aggregate.at)}
-    _describe(id, {**about, "note": aggregate.note or None})
-    for title, items in (("tags", aggregate.tags), ("config", aggregate.config)):
-        if items:
-            output.pairs(title, items)
-    for module in aggregate.modules:
-        output.pairs(f"{module.type} {module.name} ({module.hash})", values.flatten(module.parameters))
-    trainings = [(each.id, output.moment(each.started_at), each.ended, each.error) for each in aggregate.trainings]
-    if trainings:
-        output.heading("trainings")
-        output.table(("id", "started", "ended", "error"), trainings)
-    _show_iterations(aggregate.iterations.list())
-    if aggregate.metrics.names():
-        output.heading("metrics")
-        _summary(aggregate, aggregate.metrics.names(), bars=False)
-
-
-def _show_iterations(iterations: list[Iteration]) -> None:
-    if not iterations:
-        return
-    shown = iterations[-SHOWN_ITERATIONS:] if output.on_terminal() else iterations
-    output.heading(
-        "iterations" if len(shown) == len(iterations) else f"iterations (the last {len(shown)} of {len(iterations)})"
-    )
-    rows = [
-        (one.phase, one.epoch, one.status, one.dataset.name if one.dataset else None, one.duration, one.hash)
-        for one in shown
-    ]
-    output.table(("phase", "epoch", "status", "dataset", "seconds", "hash"), rows)
+    keys = in_order({key for one in aggregates for key in one.last})
+    names = [series_name(*key) for key in keys]
+    rows = [(one.id, one.status, one.epoch, output.moment(one.at), *map(one.last.get, keys)) for one in aggregates]
+    columns = ("aggregate", "status", "epoch", "created", *names)
+    if left := output.table(columns, rows, optional=len(keys)):
+        named = ", ".join(map(output.plain, names[-left:][:NAMED])) + (", ..." if left > NAMED else "")
+        output.line(f"({output.count(left, 'more metric')}: {named}; a pipe or --json has all)")
 
 
 def metrics(
@@ -150,6 +86,7 @@ def metrics(
     name: Annotated[str | None, typer.Argument(help="One metric; without it, a summary of all.")] = None,
     store: Store = None,
     as_of: AsOf = None,
+    projection: Projection = None,
     phase: Annotated[str | None, typer.Option("--phase", "-p", help="Only this phase: train, validation, ...")] = None,
     last: Annotated[int | None, typer.Option("-n", min=0, help="Only the last N points; 0 for all.")] = None,
     plot: Annotated[bool, typer.Option("--plot", help="Draw them.")] = False,
@@ -160,7 +97,9 @@ def metrics(
 
     Without NAME a summary of all series, with it the points of one metric; JSON and CSV always hold points.
     """
-    with past(store, as_of) as view:
+    if plot + json + csv > 1:
+        raise typer.BadParameter("choose one of --plot, --json and --csv")
+    with past(store, as_of, projection) as view:
         aggregate = aggregate_of(view, id)
         series = _chosen(id, aggregate, name, phase)
         if json or csv:
@@ -168,34 +107,26 @@ def metrics(
         elif plot and name:
             _plot(aggregate, series)
         elif name is None:
-            _summary(aggregate, series, bars=plot)
+            print_summaries(summaries(aggregate, series), course=plot)
         else:
             _points(aggregate.metrics.list(name, phase), last)
 
 
-def _chosen(id: str, aggregate: TrackedAggregate, name: str | None, phase: str | None) -> list[tuple[str | None, str]]:
-    known = aggregate.metrics.names()
+def _chosen(id: str, aggregate: TrackedAggregate, name: str | None, phase: str | None) -> list[Key]:
+    known = in_order(aggregate.metrics.names())
     chosen = [key for key in known if name in (None, key[1]) and phase in (None, key[0])]
-    if not chosen and (name or phase):
-        has = ", ".join(series_name(*key) for key in known) or "no metrics"
-        raise NotFound(f"{id} has no metric {series_name(phase, name or '*')!r}", hint=f"It has {has}")
-    return chosen
+    if chosen or name is phase is None:
+        return chosen
+    phases = dict.fromkeys(one or "none" for one, metric in known if name in (None, metric))
+    if phase is not None and phases:
+        what = "no metric" if name is None else f"no metric {name!r}"
+        raise NotFound(f"{id} has {what} in phase {phase!r}", hint=f"It has phase {', '.join(phases)}")
+    has = ", ".join(series_name(*key) for key in known) or "no metrics"
+    raise NotFound(f"{id} has no metric {name!r}" if name else f"{id} has no phase {phase!r}", hint=f"It has {has}")
 
 
-def _summary(aggregate: TrackedAggregate, series: list[tuple[str | None, str]], *, bars: bool) -> None:
-    columns = ("phase", "metric", "points", "first", "last", "lowest", "highest")
-    rows = []
-    for phase, name in series:
-        points = aggregate.metrics.series(name, phase).values.tolist()
-        numbers = [point for point in points if not math.isnan(point)] or [math.nan]
-        row = (phase, name, len(points), points[0], points[-1], min(numbers), max(numbers))
-        rows.append((*row, sparkline(points)) if bars else row)
-    output.table((*columns, "course") if bars else columns, rows)
-
-
-def _plot(aggregate: TrackedAggregate, series: list[tuple[str | None, str]]) -> None:
-    size = output.console().size
-    width, height = (min(size.width - 14, 120), 12) if output.on_terminal() else (72, 12)
+def _plot(aggregate: TrackedAggregate, series: list[Key]) -> None:
+    width, height = (min(output.size()[0] - 14, 120), 12) if output.on_terminal() else (72, 12)
     for phase, name in series:
         columns = aggregate.metrics.series(name, phase)
         steps = [index if step == NO_STEP else step for index, step in enumerate(columns.steps.tolist())]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
+import typer
+
 from mltracker.events.catalogue import REGISTRY, Event
+from mltracker.events.upcasters import LATEST
 
 ID = {"type": "string", "pattern": "^([0-9a-f]{32}:[0-9]+)?$"}
 TIME = {"type": "string", "format": "date-time"}
@@ -38,3 +43,12 @@ def _line(event: type[Event]) -> dict[str, Any]:
         "crc": {"type": "string", "pattern": "^[0-9a-f]{8}$"},
     }
     return {"type": "object", "properties": properties, "required": [key for key in properties if key != "wall"]}
+
+
+def unknown_type(name: str, others: Iterable[str] = ()) -> typer.BadParameter:
+    """The error for an event type that is none, with those that come close."""
+    known = sorted({*LATEST, *others})
+    by_case = [each for each in known if each.lower() == name.lower()]
+    close = by_case or get_close_matches(name, known, 3)
+    hint = f"Did you mean {' or '.join(close)}?" if close else "`mltracker schema` shows all."
+    return typer.BadParameter(f"no event type {name!r}. {hint}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mltracker.cli.as_json import series_name
 from mltracker.errors import NotFound
 from mltracker.events.envelope import Recorded
 
@@ -37,7 +36,8 @@ class Streams:
         name = self._now.get(key)
         if name is None:
             return "session" if event.type.startswith("Session") else key
-        return series_name(self._now.get(self._parents.get(key, "")), name)
+        above = self._now.get(self._parents.get(key, ""))
+        return name if above is None else f"{above}/{name}"
 
     def covers(self, wanted: str, event: Recorded) -> bool:
         """Whether the event's stream is `wanted`, by id or by any name it has borne, or lies below it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -22,13 +23,17 @@ from rich.text import Text
 
 import mltracker
 from mltracker.cli import output
-from mltracker.cli.ids import Json, Store, folder_of, reading
-from mltracker.cli.schema import catalogue_schema
-from mltracker.errors import NotFound
+from mltracker.cli.ids import Json, Store, folder_of, projection_of, reading
+from mltracker.cli.output import count
+from mltracker.cli.schema import catalogue_schema, unknown_type
 from mltracker.events import Problem
 
 DAMAGE = 3
 """The exit code of damage found."""
+NEXT = (
+    "Next: `mltracker pull PATH` takes what is missing from an intact copy of this store; "
+    "without one, `mltracker repair` passes over what is damaged, so that the rest is read"
+)
 
 
 def verify(store: Store = None, json: Json = False) -> None:
@@ -38,13 +43,16 @@ def verify(store: Store = None, json: Json = False) -> None:
     """
     with reading(store) as tracker:
         report = tracker.verify()
-    if json:
-        problems = [problem_json(problem) for problem in report.problems]
-        output.json({"ok": report.ok, "segments": report.segments, "events": report.events, "problems": problems})
-    else:
-        _print_problems(report.problems)
-        verdict = "no damage" if report.ok else "DAMAGED"
-        output.line(f"{report.events} events in {report.segments} segments: {verdict}")
+    with suppress(BrokenPipeError):  # who hears nothing more still gets the exit code
+        if json:
+            problems = [problem_json(problem) for problem in report.problems]
+            output.json({"ok": report.ok, "segments": report.segments, "events": report.events, "problems": problems})
+        else:
+            _print_problems(report.problems)
+            verdict = "no damage" if report.ok else "DAMAGED"
+            output.line(f"{count(report.events, 'event')} in {count(report.segments, 'segment')}: {verdict}")
+            if not report.ok:
+                output.line(NEXT)
     if not report.ok:
         raise typer.Exit(DAMAGE)
 
@@ -69,23 +77,26 @@ class Rate(ProgressColumn):
 
 
 def rebuild(
-    to: Annotated[str | None, typer.Option("--to", metavar="NAME", help="tinydb, sqlite or memory.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="NAME", help="tinydb, sqlite or memory; without it, the one the store has."),
+    ] = None,
     store: Store = None,
 ) -> None:
     """Build a read model anew.
 
     Out of the events; the old one answers until the new one is complete.
     """
-    folder_of(store)
+    kind = projection_of(folder_of(store))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate())
     bar = Progress(
         *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
     )
-    with mltracker.open(store) as tracker, bar:
+    with mltracker.open(store, projection=kind) as tracker, bar:
         task = bar.add_task("rebuilding", total=None)
         tracker.rebuild(to, progress=lambda done, total: bar.update(task, completed=done, total=total))
         done = int(bar.tasks[0].completed)
-    output.line(f"rebuilt {to or 'the read model'} from {done} events")
+    output.line(f"rebuilt {to or kind} from {count(done, 'event')}")
 
 
 def pull(
@@ -98,8 +109,10 @@ def pull(
     from mltracker.events.segments import pull
 
     report = pull(folder_of(str(source)), folder_of(store, create=True))
-    _print_problems(report.refused)
-    output.line(f"pulled {report.events} events in {report.segments} segments ({report.bytes} bytes)")
+    with suppress(BrokenPipeError):
+        _print_problems(report.refused)
+        what = f"{count(report.events, 'event')} in {count(report.segments, 'segment')}"
+        output.line(f"pulled {what} ({count(report.bytes, 'byte')})")
     if report.refused:
         raise typer.Exit(1)
 
@@ -112,7 +125,14 @@ def compact(store: Store = None) -> None:
     from mltracker.events.segments import compact
 
     report = compact(folder_of(store))
-    output.line(f"packed {report.packed} segments into {report.packs} packs")
+    output.line(f"packed {count(report.packed, 'segment')} into {count(report.packs, 'pack')}")
+    if report.packed:
+        stay = "stay" if report.packed > 1 else "stays"
+        output.line(
+            f"{count(report.packed, 'source')} {stay} for an hour, for readers that are at it; compact again later"
+        )
+    if report.removed:
+        output.line(f"removed {count(report.removed, 'source')} of earlier packs")
 
 
 def repair(store: Store = None) -> None:
@@ -124,7 +144,7 @@ def repair(store: Store = None) -> None:
 
     problems = repair(folder_of(store))
     _print_problems(problems)
-    output.line("nothing to repair" if not problems else f"passed over {len(problems)} damaged places")
+    output.line("nothing to repair" if not problems else f"passed over {count(len(problems), 'damaged place')}")
 
 
 def schema(
@@ -140,4 +160,4 @@ def schema(
     elif event in whole["$defs"]:
         output.json({**whole["$defs"][event], "$defs": whole["$defs"]})
     else:
-        raise NotFound(f"no event type {event!r}", hint="`mltracker schema` shows all")
+        raise unknown_type(event)

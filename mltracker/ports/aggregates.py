@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mltracker.models import Aggregate, Module
@@ -20,6 +20,17 @@ class AggregateQueries(ABC):
     @abstractmethod
     def list(self) -> builtins.list[Aggregate]:
         """All live aggregates, oldest first; empty if there are none."""
+
+    def __iter__(self) -> Iterator[Aggregate]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self.list())
+
+    def __contains__(self, id: object) -> bool:
+        """Whether there is a live one of that id (or of the id of that aggregate)."""
+        id = id.id if isinstance(id, Aggregate) else id
+        return isinstance(id, str) and self.read(id) is not None
 
 
 class Aggregates(AggregateQueries):

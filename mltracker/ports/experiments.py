@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 from mltracker.models import Experiment
 
@@ -18,6 +19,17 @@ class ExperimentQueries(ABC):
     @abstractmethod
     def list(self) -> builtins.list[Experiment]:
         """All live experiments, oldest first; empty if there are none."""
+
+    def __iter__(self) -> Iterator[Experiment]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self.list())
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a live one of that name (or of the name of that experiment)."""
+        name = name.name if isinstance(name, Experiment) else name
+        return isinstance(name, str) and self.read(name) is not None
 
 
 class Experiments(ExperimentQueries):

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import builtins
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 from mltracker.models import Iteration
 
 
 class IterationQueries(ABC):
-    """Answers about the iterations of one aggregate. Of equal (hash, phase, epoch), the one started last holds."""
+    """Answers about the iterations of one aggregate. Of equal (hash, phase, epoch), the one started last holds.
+
+    Those of a deleted aggregate are hidden: the answers are empty until it is restored.
+    """
 
     @abstractmethod
     def list(self, phase: str | None = None, epoch: int | None = None) -> builtins.list[Iteration]:
         """Those of that phase and epoch, or all, in the order of their start; empty if there are none."""
+
+    def __iter__(self) -> Iterator[Iteration]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self.list())
 
 
 class Iterations(IterationQueries):

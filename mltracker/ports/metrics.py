@@ -11,7 +11,11 @@ from mltracker.series import Series
 
 
 class MetricQueries(ABC):
-    """Answers about the metrics of one aggregate: cleared and voided points are hidden, renamed ones bear the new name."""
+    """Answers about the metrics of one aggregate: cleared and voided points are hidden, renamed ones bear the new name.
+
+    Those of a deleted aggregate are hidden too: the answers are empty until it is restored. Points recorded meanwhile
+    are kept and come back with the rest.
+    """
 
     @abstractmethod
     def list(
@@ -27,7 +31,7 @@ class MetricQueries(ABC):
 
     @abstractmethod
     def series(self, name: str, phase: str | None = None, *, session: str | None = None, last: bool = False) -> Series:
-        """The matching points as columns; empty ones if there are none. `last`: of equal steps, the latest stamp only."""
+        """The matching points as columns; empty if there are none. `last`: of equal steps, the latest stamp only."""
 
     @abstractmethod
     def names(self) -> builtins.list[tuple[str | None, str]]:

@@ -23,7 +23,7 @@ class Hidden(NamedTuple):
 
 
 class ReadModel(ABC):
-    """Keys are ids of creating events; several stand for one thing made twice (see names and keys in events/FORMAT.md)."""
+    """Keys are ids of creating events; several stand for one thing made twice (see names and keys in FORMAT.md)."""
 
     @property
     @abstractmethod

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import RLock
 from typing import Literal, NoReturn, TypeVar
 
 from mltracker.commands.given import Given
-from mltracker.errors import Closed, Damaged, Notice, ReadOnly, StoreError
+from mltracker.errors import Closed, Damaged, ReadOnly, StoreError, notify
 from mltracker.events.catalogue import Event
 from mltracker.events.log import EventLog, Problem, Receipt
 from mltracker.ports import ReadModel
@@ -40,16 +39,12 @@ class Losses:
         self.count += events
         if not self.first:
             self.first = str(error)
-            self._warn(f"an event was not recorded, training goes on: {error}")
+            notify(f"an event was not recorded, training goes on: {error}")
 
     def report(self) -> None:
         """Say at the end how many were lost."""
         if self.count:
-            self._warn(f"{self.count} events were not recorded. The first error was: {self.first}")
-
-    @staticmethod
-    def _warn(message: str) -> None:
-        warnings.warn(Notice(message), stacklevel=5)
+            notify(f"{self.count} events were not recorded. The first error was: {self.first}")
 
 
 class Access(ABC):
@@ -116,16 +111,17 @@ class LiveAccess(Access):
         self._busy = False
         self._closed = False
         self._told: set[Problem] = set()
+        self._met: dict[str, list[Problem]] = {}
         _living.add(self)
 
     def ask(self, query: Callable[[ReadModel], T]) -> T:
         with self._reading() as model:
-            return query(model)
+            return self._answer(query, model)
 
     def decide(self, decision: Decision) -> list[Receipt]:
         self._refuse_writing()
         with self._reading() as model:
-            events = decision(self._given(model))
+            events = self._answer(lambda model: decision(self._given(model)), model)
             receipts = []
             for done, event in enumerate(events):
                 try:
@@ -139,7 +135,8 @@ class LiveAccess(Access):
         self._refuse_writing()
         self.ask(lambda model: decision(self._given(model)))  # what is refused has made no folder and no lock
         with self._structure(), self._reading(everyone=True) as model:
-            return [self.log.append(event) for event in decision(self._given(model))]
+            events = self._answer(lambda model: decision(self._given(model)), model)
+            return [self.log.append(event) for event in events]
 
     def append(self, event: Event) -> Receipt | None:
         self._refuse_writing()
@@ -165,9 +162,9 @@ class LiveAccess(Access):
 
     @property
     def notices(self) -> list[Problem]:
-        """What the answers may lack."""
+        """What the answers may lack: those of the read model, of each view, of the last look at the history."""
         with self._lock:
-            return list(self._runner.notices) if self._runner else []
+            return list(dict.fromkeys(problem for met in self._met.values() for problem in met))
 
     @property
     def closed(self) -> bool:
@@ -210,18 +207,29 @@ class LiveAccess(Access):
         with self._lock:
             self.refuse_closed()
             if self._busy:  # a signal handler asks amid a question: the read model is not in one piece
-                yield fold(self.log)[0]
+                yield fold(self.log).model
                 return
             self._busy = True
             try:
                 yield self._fresh(everyone)
             finally:
                 self._busy = False
+                if self._runner is not None:
+                    self._runner.release()
+
+    def _answer(self, query: Callable[[ReadModel], T], model: ReadModel) -> T:
+        """Damage shows when it is read; then the read model is built anew, and asked again."""
+        try:
+            return query(model)
+        except Damaged as damage:
+            if self._runner is None:
+                raise
+            return query(self._runner.start_over(str(damage)))
 
     def _fresh(self, everyone: bool) -> ReadModel:
         runner = self._current()
         model = runner.fresh(everyone=everyone)
-        self.tell(runner.notices)
+        self.tell("read model", runner.notices)
         return model
 
     def _current(self) -> Runner:
@@ -231,15 +239,16 @@ class LiveAccess(Access):
     def _given(self, model: ReadModel) -> Given:
         return Given(model, time.time_ns() // 1000, self.log.writer)
 
-    def tell(self, problems: list[Problem]) -> None:
-        """Warn of each problem once. Raises Damaged where `strict`."""
-        for problem in problems:
+    def tell(self, reader: str, problems: Iterable[Problem]) -> None:
+        """Keep what this reader of the log met, and warn of each problem once. Raises Damaged where `strict`."""
+        self._met[reader] = met = list(problems)
+        for problem in met:
             if self._strict and not problem.harmless:
                 raise Damaged(problem.reason, path=problem.file, line=problem.line, hint="Run: mltracker verify")
             if problem not in self._told:
                 self._told.add(problem)
                 where = f"{problem.file}:{problem.line}" if problem.line else problem.file
-                warnings.warn(Notice(f"{where}: {problem.reason}"), stacklevel=6)
+                notify(f"{where}: {problem.reason}")
 
     def _refuse_writing(self) -> None:
         self.refuse_closed()
@@ -260,7 +269,7 @@ class PastAccess(Access):
         self.moment = f" as of {moment}"
         self.read_only = True
         self.stamp = stamp
-        self._model, self._wrote_later = fold(log, stamp)
+        self._model, self._wrote_later, self.problems = fold(log, stamp)
         self._lock = RLock()
 
     def ask(self, query: Callable[[ReadModel], T]) -> T:

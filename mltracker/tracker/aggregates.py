@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
+from mltracker import html
 from mltracker.commands import structure
 from mltracker.commands.given import Seen
-from mltracker.errors import AlreadyExists, NotFound
+from mltracker.errors import AlreadyExists, InvalidValue, MLTrackerError, NotFound
 from mltracker.events.values import flatten
 from mltracker.html import Rows
 from mltracker.models import Aggregate, Experiment, Module, Training
@@ -29,12 +30,14 @@ class TrackedAggregate(Aggregate):
     """An aggregate whose collections are connected to the store and load when they are asked.
 
     `tags` and `note` are as they were read; change them and call `aggregates.update(aggregate)`. `epoch`, `status`,
-    `trainings`, `config` and `parameters` are read anew each time, and raise NotFound once it was deleted.
+    `trainings`, `config` and `parameters` are read anew each time, and raise NotFound once it was deleted. `metrics`,
+    `iterations` and `modules` then answer nothing; points recorded all the same are kept, hidden until it is restored.
     """
 
-    def __init__(self, access: Access, experiments: Sequence[str], found: Aggregate) -> None:
+    def __init__(self, access: Access, experiment: Experiment, found: Aggregate) -> None:
         self._access = access
-        self._experiments = experiments
+        self._experiment = experiment.name
+        self._experiments = experiment.keys
         self.id = found.id
         self.keys = found.keys
         self.at = found.at
@@ -53,15 +56,27 @@ class TrackedAggregate(Aggregate):
 
     @cached_property
     def metrics(self) -> TrackedMetrics:  # type: ignore[override]
-        return TrackedMetrics(self._access, self.keys)
+        return TrackedMetrics(self._access, self.keys, self._path)
 
     @cached_property
     def iterations(self) -> TrackedIterations:  # type: ignore[override]
-        return TrackedIterations(self._access, self.keys)
+        return TrackedIterations(self._access, self.keys, self._path)
 
     @cached_property
-    def config(self) -> Config:  # type: ignore[override]
+    def _config(self) -> Config:
         return Config(self._access, self._now)
+
+    @property
+    def config(self) -> Config:
+        return self._config
+
+    @config.setter
+    def config(self, given: object) -> None:
+        if given is not self._config:  # which it is after `config |= ...`
+            raise InvalidValue(
+                "config", "cannot be replaced as a whole",
+                hint="Set what changes with config.update(...), remove with config.remove(...)",
+            )  # fmt: skip
 
     @property
     def epoch(self) -> int | None:  # type: ignore[override]
@@ -90,6 +105,24 @@ class TrackedAggregate(Aggregate):
     def training(self) -> AbstractContextManager[None]:
         """One go at it: started, then completed, or failed with the exception, which goes on its way."""
         return training(self._access, self.keys[0])
+
+    def __repr__(self) -> str:
+        return f"Aggregate({self.id!r}, experiment={self._experiment!r})"
+
+    def _repr_html_(self) -> str:
+        """As it is now; where the store cannot say, as it was read."""
+        read = Aggregate(self.id, tags=self.tags, note=self.note, last=self.last, at=self.at)
+        try:
+            now, read.modules = self._access.ask(lambda model: (self._now(model), model.modules(self.keys).list()))
+        except MLTrackerError as error:
+            return html.card(read, {"now": str(error)})
+        read.epoch, read.config, read.last = now.epoch, now.config, now.last
+        told = {"experiment": self._experiment, "status": status(now.trainings, self._access.alive)}
+        return html.card(read, told)
+
+    @property
+    def _path(self) -> str:
+        return f"{self._experiment}/{self.id}"
 
     def _now(self, model: ReadModel) -> Aggregate:
         return structure.standing(model.aggregates(self._experiments).read(self.id), self.keys, self.id)
@@ -171,4 +204,4 @@ class TrackedAggregates(Aggregates):
         return found
 
     def _tracked(self, found: Aggregate) -> TrackedAggregate:
-        return TrackedAggregate(self._access, self._experiment.keys, found)
+        return TrackedAggregate(self._access, self._experiment, found)

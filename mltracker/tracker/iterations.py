@@ -15,8 +15,9 @@ from mltracker.tracker.access import Access
 class TrackedIterations(Iterations):
     """The iterations of the aggregate that these keys mean."""
 
-    def __init__(self, access: Access, keys: Sequence[str]) -> None:
+    def __init__(self, access: Access, keys: Sequence[str], path: str) -> None:
         self._access = access
+        self._path = path
         self._keys = keys
 
     def list(self, phase: str | None = None, epoch: int | None = None) -> builtins.list[Iteration]:
@@ -29,4 +30,7 @@ class TrackedIterations(Iterations):
         self._access.decide(lambda given: contents.clear_iterations(given, self._keys, why))
 
     def __repr__(self) -> str:
-        return f"<iterations of {self._keys[0]}>"
+        return f"<iterations of {self._path}>"
+
+    def _repr_html_(self) -> str:
+        return Rows(self.list())._repr_html_()

@@ -8,6 +8,7 @@ from typing import Any
 
 from orjson import dumps
 
+from mltracker import html
 from mltracker.commands import check, contents
 from mltracker.errors import InvalidValue, StoreError
 from mltracker.events.catalogue import MetricRenameUndone, MetricSeriesRecorded, MetricsRecorded
@@ -31,10 +32,11 @@ _names: set[str] = set()
 class TrackedMetrics(Metrics):
     """The metrics of the aggregate that these keys mean; new points go to the oldest key."""
 
-    __slots__ = ("_access", "_append", "_keys", "_stream")
+    __slots__ = ("_access", "_append", "_keys", "_path", "_stream")
 
-    def __init__(self, access: Access, keys: Sequence[str]) -> None:
+    def __init__(self, access: Access, keys: Sequence[str], path: str) -> None:
         self._access = access
+        self._path = path
         self._keys = keys
         self._append = access.append_data
         self._stream = keys[0].encode()
@@ -79,7 +81,12 @@ class TrackedMetrics(Metrics):
         if not values:
             return
         try:
-            self._append(_RECORDED, self._stream, dumps(data))
+            line = dumps(data)
+        except TypeError:  # a name that is equal to a known one, but of another type of string
+            data["values"] = {str.__str__(name): value for name, value in values.items()}
+            line = dumps(data)
+        try:
+            self._append(_RECORDED, self._stream, line)
         except StoreError as error:
             self._access.failed(error)
 
@@ -150,7 +157,15 @@ class TrackedMetrics(Metrics):
         self._access.decide(lambda given: contents.clear_metrics(given, self._keys, why))
 
     def __repr__(self) -> str:
-        return f"<metrics of {self._keys[0]}>"
+        return f"<metrics of {self._path}>"
+
+    def _repr_html_(self) -> str:
+        names = self.names()
+        return html.table(map(self._summary, names), len(names))
+
+    def _summary(self, series: tuple[str | None, str]) -> dict[str, Any]:
+        phase, name = series
+        return {"phase": phase, "name": name, "points": len(self.series(name, phase).values)}
 
 
 def _checked(values: object, step: object, epoch: object, batch: object, phase: object) -> Any:

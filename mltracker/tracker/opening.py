@@ -54,7 +54,7 @@ def open(
     _choose("projection", projection, ProjectionName)
     _choose("durability", durability, Durability)
     _choose("on_error", on_error, OnError)
-    address = os.fspath(uri) if uri is not None else default_uri()
+    address = os.fsdecode(uri) if uri is not None else default_uri()
     store = location(address)
     losses = Losses(on_error)
     log = _log(store, durability, losses, read_only)
@@ -83,7 +83,10 @@ def location(uri: str) -> Path | None:
     if scheme is None:
         if not uri or "\0" in uri:
             raise InvalidValue("uri", f"{uri!r} is no path")
-        return Path(uri).expanduser()
+        try:
+            return Path(uri).expanduser().absolute()  # where it is now: a training may change its folder
+        except RuntimeError as error:
+            raise InvalidValue("uri", f"{uri!r}: {error}") from error
     parts = urlsplit(uri)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         return Path(unquote(parts.path))

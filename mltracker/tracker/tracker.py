@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timezone
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from mltracker.errors import InvalidValue, NotFound
 from mltracker.events.catalogue import Event
-from mltracker.events.envelope import Recorded, format_time
-from mltracker.events.history import EVENT_ID, Stamp, parse_moment
+from mltracker.events.envelope import Recorded
 from mltracker.events.log import Problem, Receipt, Report
 from mltracker.html import Rows
 from mltracker.models import Aggregate, Experiment, Session
@@ -23,11 +21,10 @@ from mltracker.projections.runner import Runner
 from mltracker.projections.views import View
 from mltracker.tracker.access import Access, LiveAccess, PastAccess
 from mltracker.tracker.experiments import TrackedExperiment, TrackedExperiments
+from mltracker.tracker.moments import EventTypes, Moment, after, require_known, spelled, streams, through, type_names
+from mltracker.tracker.past import fold_view
 
 P = TypeVar("P", bound=Projection)
-Moment = str | int | datetime
-"""RFC 3339, an event's id `writer:seq`, microseconds since 1970 UTC, or a datetime (naive means UTC)."""
-EventTypes = type[Event] | str | Iterable[type[Event] | str]
 
 
 class TrackerQueries:
@@ -54,6 +51,11 @@ class PastTracker(TrackerQueries):
     """The store as of a moment: the same queries; commands raise ReadOnly."""
 
     _access: PastAccess
+
+    def view(self, projection: type[P]) -> P:
+        """A projection of the user's own as of then, folded in memory. Raises ProjectionError, InvalidValue."""
+        kind: type[P] = _projection(projection)
+        return fold_view(self._access.log, kind, self._access.stamp)
 
     def __repr__(self) -> str:
         return f"<store{self._access.moment}>"
@@ -101,36 +103,51 @@ class Tracker(TrackerQueries):
     ) -> Iterator[Recorded]:
         """The events in order, upcast; `event.event` is the typed one.
 
-        Of one stream (an id, an experiment or an aggregate), of some types; from a time on, or after an event; through
-        a time or an event. Raises NotFound for an event that is not there, InvalidValue.
+        Of one stream (an experiment, an aggregate, or a key of one), of some types (classes or names); since a time, or
+        after an event; until a time or an event, which are included. For moments see `as_of`. What cannot be read is
+        missing, with a Notice. Raises NotFound for an event that is not there, InvalidValue, Damaged where `strict`.
         """
         self._access.refuse_closed()
-        streams = None if stream is None else {stream} if isinstance(stream, str) else set(stream.keys)
-        names = None if types is None else _type_names(types)
-        first = None if since is None else self._start(since)
-        last = None if until is None else self._stamp(until)
+        log = self._access.log
+        keys = None if stream is None else streams(stream)
+        names = None if types is None else type_names(types)
+        first = None if since is None else after(since, log)
+        last = None if until is None else through(until, log)
+        self._look(names or set())
         return (
             event
-            for event in self._access.log.history(last)
-            if (streams is None or event.stream in streams)
+            for event in log.history(last)
+            if (keys is None or event.stream in keys)
             and (names is None or event.type in names)
             and (first is None or event.stamp > first)
         )
 
     def as_of(self, moment: Moment) -> PastTracker:
-        """The store as it was at a time, or right after an event. Raises NotFound, InvalidValue."""
+        """The store as it was at a time, or right after an event.
+
+        A time is a datetime (a naive one is local time, as everywhere in Python), RFC 3339 text (UTC where it has no
+        offset), or microseconds since 1970 UTC. An event is itself as `history` answered it, its id `writer:seq`, the
+        receipt of an append, a metric's point or an iteration as it was read, or a point's id. What cannot be read is
+        missing, with a Notice. Raises NotFound, InvalidValue, Damaged where `strict`.
+        """
         self._access.refuse_closed()
-        stamp = self._stamp(moment)
-        return PastTracker(PastAccess(self._access.log, stamp, _spelled(moment)))
+        past = PastAccess(self._access.log, through(moment, self._access.log), spelled(moment))
+        self._access.tell("history", past.problems)
+        return PastTracker(past)
 
     def view(self, projection: type[P]) -> P:
-        """A projection of the user's own, caught up. Raises ProjectionError where a handler rejects an event."""
-        return self._access.exclusively(lambda: self._fresh_view(projection))
+        """A projection of the user's own, given by its class, caught up.
+
+        Raises ProjectionError where a handler rejects an event, InvalidValue for what is no such class.
+        """
+        kind: type[P] = _projection(projection)
+        return self._access.exclusively(lambda: self._fresh_view(kind))
 
     def rebuild(self, name: str | None = None, progress: Progress | None = None) -> None:
         """Fold a read model anew ("memory", "tinydb", "sqlite", or a view in use) beside the old one, then switch.
 
-        Raises NotFound for a name that is none, ProjectionError where a handler rejects an event, StoreError.
+        What cannot be read is missing, with a Notice. Raises NotFound for a name that is none, ProjectionError where a
+        handler rejects an event, StoreError, Damaged where `strict`.
         """
         self._access.exclusively(lambda: self._rebuild(name or self.projection, progress))
 
@@ -168,16 +185,27 @@ class Tracker(TrackerQueries):
             if folder is not None or self.uri == "memory:":
                 self._views[projection] = cast(View[Projection], view)
         fresh = view.fresh()
-        self._access.tell(view.notices)
+        self._access.tell(projection.name, view.notices)
         return fresh
+
+    def _look(self, names: set[str]) -> None:
+        """Read the whole log once for what cannot be read of it: history itself stops there without a word."""
+        reader, met = self._access.log.reader(), set[str]()
+        for batch in reader.poll():
+            met.update(line["type"] for line in batch.lines)
+        self._access.tell("history", reader.notices)
+        require_known(names, met)
 
     def _rebuild(self, name: str, progress: Progress | None) -> None:
         if name == self.projection:
-            self._access.runner().rebuild(progress)
+            runner = self._access.runner()
+            runner.rebuild(progress)
+            self._access.tell("read model", runner.notices)
             return
         for projection, view in self._views.items():
             if projection.name == name:
                 view.rebuild()
+                self._access.tell(name, view.notices)
                 return
         make = self._makers(name)
         if make is None:
@@ -185,6 +213,7 @@ class Tracker(TrackerQueries):
         runner = Runner(self._access.log, make, self._folder())
         try:
             runner.rebuild(progress)
+            self._access.tell(name, runner.notices)
         finally:
             runner.close()
 
@@ -192,27 +221,12 @@ class Tracker(TrackerQueries):
         while self._views:
             self._views.popitem()[1].close()
 
-    def _stamp(self, moment: Moment) -> Stamp:
-        return parse_moment(_spelled(moment), self._access.log)
 
-    def _start(self, moment: Moment) -> Stamp:
-        """What the first event asked for comes after."""
-        at, writer, seq = self._stamp(moment)
-        return (at, writer, seq) if EVENT_ID.fullmatch(_spelled(moment)) else (at, "", -1)
-
-
-def _spelled(moment: Moment) -> str:
-    if isinstance(moment, datetime):
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        return moment.astimezone(timezone.utc).isoformat()
-    if isinstance(moment, int) and not isinstance(moment, bool):
-        return format_time(moment)
-    if isinstance(moment, str):
-        return moment
-    raise InvalidValue("moment", f"must be a time or an event's id, not {type(moment).__name__}")
-
-
-def _type_names(types: EventTypes) -> set[str]:
-    single = isinstance(types, (str, type))
-    names: Iterable[type[Event] | str] = [types] if single else types  # type: ignore[list-item,assignment]
-    return {name if isinstance(name, str) else name.type for name in names}
+def _projection(projection: object) -> type[Any]:
+    """Raises InvalidValue for what is no class of a user's own."""
+    if isinstance(projection, type) and issubclass(projection, Projection) and projection is not Projection:
+        return projection
+    hint = "Pass the class: tracker.view(BestLoss)"
+    if isinstance(projection, Projection):
+        hint = f"Pass the class: tracker.view({type(projection).__name__})"
+    raise InvalidValue("projection", f"must be a subclass of Projection, not {projection!r}", hint=hint)

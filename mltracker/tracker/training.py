@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from mltracker.errors import MLTrackerError
 from mltracker.events.catalogue import TrainingCompleted, TrainingFailed, TrainingStarted
 from mltracker.models import Training
 from mltracker.tracker.access import Access
@@ -25,11 +26,26 @@ def training(access: Access, key: str) -> Iterator[None]:
         raise
     except BaseException as error:
         if started is not None and os.getpid() == process:
-            kind, message = type(error).__qualname__, str(error).encode(errors="backslashreplace").decode()
-            access.append(TrainingFailed(stream=key, training=started.id, error_type=kind, message=message))
+            _record_failure(access, key, started.id, error)
         raise
     if started is not None and os.getpid() == process:
         access.append(TrainingCompleted(stream=key, training=started.id))
+
+
+def _record_failure(access: Access, key: str, training: str, error: BaseException) -> None:
+    """The user's error must not be hidden by one of ours: that becomes a note on it."""
+    kind, message = type(error).__qualname__, _message(error)
+    try:
+        access.append(TrainingFailed(stream=key, training=training, error_type=kind, message=message))
+    except MLTrackerError as failure:
+        error.add_note(f"mltracker: that the training failed was not recorded: {failure}")
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error).encode(errors="backslashreplace").decode()
+    except Exception as failure:  # noqa: BLE001 - a user's __str__ may raise anything
+        return f"(its text cannot be had: {type(failure).__name__})"
 
 
 def status(trainings: Sequence[Training], alive: Callable[[str], bool]) -> str:

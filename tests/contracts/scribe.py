@@ -23,7 +23,9 @@ class Scribe:
         self._times = times if times is not None else count(START, 1_000_000)
         self.write("SessionStarted")
 
-    def write(self, type: str, stream: str = "", *, v: int = 1, at: int | None = None, wall: int | None = None, **data: Any) -> str:
+    def write(
+        self, type: str, stream: str = "", *, v: int = 1, at: int | None = None, wall: int | None = None, **data: Any
+    ) -> str:
         """Answers the event's id."""
         seq = len(self.lines)
         line: Line = {"seq": seq, "at": format_time(next(self._times) if at is None else at)}

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from mltracker.errors import InvalidValue, UnreadableEvent
+from mltracker.errors import InvalidMetric, InvalidName, InvalidValue, UnreadableEvent
 from mltracker.events import (
     AggregateCreated,
     ConfigChanged,
@@ -67,7 +67,7 @@ def test_reading_ignores_what_it_does_not_know(event: Event) -> None:
 
 @each_event
 def test_writing_forbids_what_it_does_not_know(event: Event) -> None:
-    with pytest.raises(ValidationError, match="added_later"):
+    with pytest.raises(InvalidValue, match="added_later"):
         type(event)(**{**written(event), "added_later": 1})
 
 
@@ -79,7 +79,7 @@ def test_an_event_cannot_be_changed(event: Event) -> None:
 
 def test_parts_forbid_and_ignore_likewise() -> None:
     module = {"type": "model", "hash": "1", "name": "Net", "depth": 3}
-    with pytest.raises(ValidationError, match="depth"):
+    with pytest.raises(InvalidValue, match="depth"):
         ModuleAttached(module=module)  # type: ignore[arg-type]
     loaded = load("ModuleAttached", 1, KEY, {"module": module})
     assert loaded == ModuleAttached(stream=KEY, module=ModuleData(type="model", hash="1", name="Net"))
@@ -106,8 +106,9 @@ class Word(enum.StrEnum):
 
 
 def refused(make: Any, match: str) -> None:
-    with pytest.raises(ValidationError, match=match):
+    with pytest.raises(InvalidValue, match=match) as caught:
         make()
+    assert isinstance(caught.value.__cause__, ValidationError)
 
 
 @pytest.mark.parametrize("text", [7, 1.0, True, None, b"bytes", ["list"]])
@@ -257,3 +258,13 @@ def test_where_an_event_stands(event: Event, stream: str) -> None:
 def test_an_event_of_an_entity_needs_its_key() -> None:
     with pytest.raises(InvalidValue, match="stream: TrainingStarted needs the key"):
         TrainingStarted().stream_in("w", 3)
+
+
+def test_a_refusal_names_type_and_field_and_keeps_its_kind() -> None:
+    with pytest.raises(InvalidMetric, match=r"MetricsRecorded\.values: metric 'a'.*not str"):
+        MetricsRecorded(values={"a": "x"})
+    with pytest.raises(InvalidName, match=r"ExperimentCreated\.name"):
+        ExperimentCreated(name="a/b")
+    with pytest.raises(InvalidValue, match=r"ModuleData\.type.*also wrong: hash, name") as caught:
+        ModuleData(type=7)  # type: ignore[call-arg,arg-type]
+    assert caught.value.field == "ModuleData.type"

@@ -10,6 +10,7 @@ from mltracker.cli import output
 from mltracker.cli.history import summary
 from mltracker.cli.ids import split_time
 from mltracker.cli.plot import chart, sparkline
+from mltracker.cli.summaries import series_name
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-x", "@SUM(A1)", "\tx"])
@@ -41,8 +42,28 @@ def test_a_chart_draws_from_the_lowest_to_the_highest() -> None:
 
 @pytest.mark.parametrize("values", [[5.0] * 3, [1.7e308, -1.7e308], [5e-324, 0.0]])
 def test_a_chart_survives_every_range(values: list[float]) -> None:
-    assert len(chart(list(enumerate(values)), width=10, height=3)) == 4
+    assert len(chart(list(enumerate(values)), width=10, height=3)) == (2 if len(set(values)) == 1 else 4)
     assert sparkline(values)
+
+
+def test_what_never_changes_is_one_line() -> None:
+    assert chart([(0, 0.5), (9, 0.5)], width=5, height=12) == ["0.5 ┤⣀⣀⣀⣀⣀", "     0   9"]
+    assert chart([(3, 0.5)], width=5, height=12)[1].split() == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "name", "shown"),
+    [
+        (None, "loss", "loss"),
+        ("train", "loss", "train/loss"),
+        (None, "train/loss", '"train/loss"'),
+        ("a/b", "c", '"a/b"/c'),
+        ("a", "b/c", "a/b/c"),
+        (None, '"a/b"/c', '"\\"a/b\\"/c"'),
+    ],
+)
+def test_series_have_one_name_each(phase: str | None, name: str, shown: str) -> None:
+    assert series_name(phase, name) == shown
 
 
 def test_nothing_finite_is_said() -> None:
@@ -67,6 +88,13 @@ def test_sparkline_shows_the_course() -> None:
 )
 def test_an_id_may_carry_a_time(id: str, parts: tuple[str, str | None]) -> None:
     assert split_time(id) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("ab", "ab  "), ("abcd", "abcd"), ("abcdef", "…def"), ("数字数字", "…字 ")]
+)
+def test_a_column_of_a_log_is_as_wide_as_it_is(text: str, shown: str) -> None:
+    assert output.fit(text, 4) == shown
 
 
 def test_an_event_is_summed_up_in_a_line() -> None:

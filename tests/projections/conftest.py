@@ -93,15 +93,19 @@ class SharedListing(Listing):
 
     def __init__(self, path: Path | None = None) -> None:
         super().__init__(path)
-        self._db = sqlite3.connect(str(path) if path else ":memory:", isolation_level=None, timeout=1)
+        mode = "rw" if path and path.exists() else "rwc"
+        uri = f"{path.as_uri()}?mode={mode}" if path else ":memory:"
         try:
+            self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=1)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("CREATE TABLE IF NOT EXISTS seen (event TEXT PRIMARY KEY)")
             self._db.execute("CREATE TABLE IF NOT EXISTS checkpoint (content TEXT)")
-        except sqlite3.DatabaseError as error:
+        except sqlite3.OperationalError as error:
+            if hasattr(self, "_db"):
+                self._db.close()
+            raise StoreError(str(error)) from error
+        except sqlite3.DatabaseError:
             self._db.close()
-            if "locked" in str(error):
-                raise StoreError(str(error)) from error
             self._db = sqlite3.connect(":memory:", isolation_level=None)
             self._db.executescript("CREATE TABLE seen (event TEXT PRIMARY KEY); CREATE TABLE checkpoint (content TEXT)")
 

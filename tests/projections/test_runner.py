@@ -46,6 +46,7 @@ def test_own_events_at_once_and_those_of_others_within_the_pace(
     time.sleep(0.11)
     assert len(runner.fresh(own_only=True).seen()) == 3
     assert runner.fresh().seen() == writing.all()
+    runner.close()
 
 
 def test_what_is_stored_is_not_folded_again(writing: Any, listing: Any, tmp_path: Path) -> None:
@@ -323,3 +324,15 @@ def test_a_forked_child_does_not_touch_the_model_of_its_parent(listing: Any, tmp
     assert len(runner.fresh(everyone=True).seen()) == 6
     runner.close()
     log.close()
+
+
+def test_a_question_that_met_damage_starts_over(writing: Any, listing: Any, tmp_path: Path) -> None:
+    runner = Runner(writing.log, listing, tmp_path)
+    writing.own(1.0)
+    old = runner.fresh()
+    with pytest.warns(Notice, match="was rebuilt: page 7 is torn"):
+        model = runner.start_over("page 7 is torn")
+    assert model is not old
+    assert model.seen() == writing.all()
+    assert runner.fresh() is model
+    runner.close()

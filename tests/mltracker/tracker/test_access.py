@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -330,6 +331,47 @@ def test_damage_raises_where_strict(open_tracker: OpenTracker, store: Path) -> N
     with pytest.raises(Damaged, match=r"\.jsonl:\d+: .*verify") as caught:
         tracker.experiments.list()
     assert caught.value.line is not None
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda tracker: list(tracker.history()),
+        lambda tracker: tracker.rebuild(),
+        lambda tracker: tracker.rebuild("sqlite"),
+        lambda tracker: tracker.as_of("2100-01-01"),
+        lambda tracker: tracker.experiments.list(),
+    ],
+    ids=["history", "rebuild", "rebuild another", "as_of", "list"],
+)
+@pytest.mark.parametrize("strict", [False, True])
+def test_every_way_to_read_notices_damage(
+    open_tracker: OpenTracker, store: Path, use: Callable[[Tracker], object], strict: bool
+) -> None:
+    with open_tracker() as tracker:
+        tracker.experiment("a").aggregate("1").metrics.log({"loss": 0.5})
+    damage(store)
+    tracker = open_tracker(projection="memory", strict=strict)
+    if strict:
+        with pytest.raises(Damaged, match=r"\.jsonl:\d+: .*verify"):
+            use(tracker)
+        return
+    with pytest.warns(Notice, match=r"\.jsonl:\d+: ") as caught:
+        use(tracker)
+        use(tracker)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert len(tracker.notices) == 1
+
+
+def test_damage_is_noticed_after_it_was_read(open_tracker: OpenTracker, store: Path) -> None:
+    tracker = open_tracker()
+    tracker.experiment("a").aggregate("1").metrics.log({"loss": 0.5})
+    tracker.experiments.list()
+    assert len(list(tracker.history())) == 4 and tracker.notices == []
+    damage(store)
+    with pytest.warns(Notice, match="jsonl"):
+        assert len(list(tracker.history())) == 3
+    assert tracker.notices
 
 
 # The folder ----------------------------------------------------------------------------------------------------------

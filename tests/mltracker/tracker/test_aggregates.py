@@ -97,7 +97,9 @@ def test_a_deleted_aggregate_says_so(aggregate: TrackedAggregate, tracker: Track
     ):
         with pytest.raises(NotFound, match=r"'1'.*deleted.*restore"):
             use()
-    assert repr(aggregate) == "Aggregate('1')"
+    assert repr(aggregate) == "Aggregate('1', experiment='mnist')"
+    assert aggregate.metrics.list() == [] and len(aggregate.iterations) == 0
+    assert "<caption>Aggregate</caption>" in (html := aggregate._repr_html_()) and "was deleted" in html
     tracker.experiment("mnist").aggregates.create("1")
     with pytest.raises(NotFound, match="'1'"):
         aggregate.status  # noqa: B018

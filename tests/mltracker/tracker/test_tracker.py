@@ -179,6 +179,25 @@ def test_a_view_of_no_store_makes_none(tmp_path: Path, tracker: Tracker, store: 
     assert tracker.view(Counted).state == {aggregate.keys[0]: 1}
 
 
+def test_a_view_of_the_past(tracker: Tracker) -> None:
+    aggregate = tracker.experiment("a").aggregate("1")
+    aggregate.metrics.log({"loss": 0.5})
+    [logged] = tracker.history(types=MetricsRecorded)
+    aggregate.metrics.log({"loss": 0.5})
+    assert tracker.view(Counted).state == {aggregate.keys[0]: 2}
+    assert tracker.as_of(logged).view(Counted).state == {aggregate.keys[0]: 1}
+    assert tracker.as_of(logged.at - 1).view(Counted).state == {}
+
+
+def test_what_is_no_view(tracker: Tracker) -> None:
+    for wrong in (Counted(), "counted", Projection, int, None):
+        for asked in (tracker, tracker.as_of("2100-01-01")):
+            with pytest.raises(InvalidValue, match="must be a subclass of Projection"):
+                asked.view(wrong)  # type: ignore[arg-type,type-var]
+    with pytest.raises(InvalidValue, match=r"tracker\.view\(Counted\)"):
+        tracker.view(Counted())  # type: ignore[arg-type,type-var]
+
+
 def test_rebuild(tracker: Tracker, store: Path) -> None:
     tracker.experiment("a").aggregate("1").metrics.log_series("loss", [0.5] * 100)
     calls: list[tuple[int, int | None]] = []
