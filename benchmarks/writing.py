@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,33 +25,34 @@ def run(size: Size, folder: Path) -> dict[str, Result]:
     return {**_calls(size, folder), **_paced(size, folder), **_series(size, folder)}
 
 
-def _limit(path: Path, payloads: list[dict[str, float]]) -> float:
-    """Seconds of the bare loop: the whole line as a dict, dumped and written."""
+@contextmanager
+def _file(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    stream = "0123456789abcdef" * 2 + ":7"
-
-    def loop() -> None:
-        for step, payload in enumerate(payloads):
-            line = {
-                "seq": step,
-                "at": "2026-11-24T12:00:00.000001Z",
-                "type": "MetricsRecorded",
-                "v": 1,
-                "stream": stream,
-                "data": {"values": payload, "step": step, "phase": "train"},
-                "crc": "0badcafe",
-            }
-            os.write(descriptor, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-
     try:
-        return seconds(loop)
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
+def _limit(descriptor: int, payloads: list[dict[str, float]]) -> None:
+    """The bare loop: the whole line as a dict, dumped and written."""
+    stream = "0123456789abcdef" * 2 + ":7"
+    for step, payload in enumerate(payloads):
+        line = {
+            "seq": step,
+            "at": "2026-11-24T12:00:00.000001Z",
+            "type": "MetricsRecorded",
+            "v": 1,
+            "stream": stream,
+            "data": {"values": payload, "step": step, "phase": "train"},
+            "crc": "0badcafe",
+        }
+        os.write(descriptor, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
 def _calls(size: Size, folder: Path) -> dict[str, Result]:
     ten, one = [[values(step, names) for step in range(size.calls)] for names in (10, 1)]
-    with opened(folder / "calls") as tracker:
+    with opened(folder / "calls") as tracker, _file(folder / "limit") as bare:
         metrics = tracker.experiment("calls").aggregate("1").metrics
 
         def log(payloads: list[dict[str, float]]) -> None:
@@ -62,9 +64,9 @@ def _calls(size: Size, folder: Path) -> dict[str, Result]:
                 metrics.add(Metric(name="loss", value=payload["loss"], step=step, phase="train"))
 
         contestants: dict[str, Callable[[], float]] = {
-            "limit10": lambda: _limit(folder / "limit10", ten),
+            "limit10": lambda: seconds(lambda: _limit(bare, ten)),
             "log10": lambda: seconds(lambda: log(ten)),
-            "limit1": lambda: _limit(folder / "limit1", one),
+            "limit1": lambda: seconds(lambda: _limit(bare, one)),
             "log1": lambda: seconds(lambda: log(one)),
             "add": lambda: seconds(add),
         }
@@ -78,29 +80,46 @@ def _calls(size: Size, folder: Path) -> dict[str, Result]:
 
 
 def _paced(size: Size, folder: Path) -> dict[str, Result]:
-    with opened(folder / "paced") as tracker:
+    payload = values(3, 10)
+    with opened(folder / "paced") as tracker, _file(folder / "paced-limit") as bare:
         metrics = tracker.experiment("paced").aggregate("1").metrics
-        payload = values(3, 10)
 
-        def paced() -> list[float]:
-            took = []
-            for step in range(size.paced):
-                time.sleep(PACE)
-                took.append(1e6 * seconds(lambda step=step: metrics.log(payload, step=step, phase="train")))  # type: ignore[misc]
-            return sorted(took)
+        def log() -> None:
+            metrics.log(payload, step=7, phase="train")
 
-        figures = interleaved(
+        def limit() -> None:
+            _limit(bare, [payload])
+
+        took = interleaved(
             size.rounds,
-            {"tail": lambda: _quantile(paced(), 0.999), "busy": lambda: _beside_a_busy_thread(paced)},
+            {
+                "limit": lambda: _tail(_at_pace(limit, size.paced)),
+                "paced": lambda: _tail(_at_pace(log, size.paced)),
+                "busy limit": lambda: _beside_a_busy_thread(limit, size.paced),
+                "busy": lambda: _beside_a_busy_thread(log, size.paced),
+            },
         )
-    return {"paced": Result(figures["tail"]), "busy": Result(figures["busy"])}
+    return {
+        "paced": Result(took["paced"], f"the limit's own: {took['limit']:.0f} us"),
+        "busy": Result(took["busy"], f"the limit's own: {took['busy limit']:.0f} us"),
+    }
 
 
-def _quantile(ordered: list[float], share: float) -> float:
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+def _at_pace(call: Callable[[], None], times: int) -> list[float]:
+    """Microseconds of each call, sorted."""
+    took = []
+    for _ in range(times):
+        time.sleep(PACE)
+        took.append(1e6 * seconds(call))
+    return sorted(took)
 
 
-def _beside_a_busy_thread(paced: Callable[[], list[float]]) -> float:
+def _tail(ordered: list[float]) -> float:
+    return ordered[min(int(0.999 * len(ordered)), len(ordered) - 1)]
+
+
+def _beside_a_busy_thread(call: Callable[[], None], times: int) -> float:
+    """The mean."""
     stop = threading.Event()
 
     def spin() -> None:
@@ -110,7 +129,7 @@ def _beside_a_busy_thread(paced: Callable[[], list[float]]) -> float:
     thread = threading.Thread(target=spin)
     thread.start()
     try:
-        took = paced()
+        took = _at_pace(call, times)
     finally:
         stop.set()
         thread.join()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 class Rename(NamedTuple):
+    """`position` is the last seq of each writer that it touches."""
+
     old: str
     new: str
     position: Mapping[str, int]

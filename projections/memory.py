@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from mltracker.projections.answers import FoldedReadModel
 from mltracker.projections.columns import Heading, Points, Table
+from mltracker.projections.folded import FoldedReadModel
 from mltracker.projections.store import Document, Store, heading_order
 from mltracker.projections.summaries import summarize
 

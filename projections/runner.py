@@ -110,6 +110,7 @@ class Keeper(ABC):
             raise
 
     def restart(self, why: str) -> StoredReadModel:
+        """Fold everything anew, saying `why`; the model that answers from now on."""
         try:
             with collector_off():
                 return self._start_over(why).model

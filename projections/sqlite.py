@@ -17,10 +17,10 @@ import orjson
 
 from mltracker.errors import Damaged
 from mltracker.events.log import Batch
-from mltracker.projections.answers import FoldedReadModel
 from mltracker.projections.chunks import ChunkedTable, Writes
 from mltracker.projections.columns import Heading, Points, Table
 from mltracker.projections.database import Database, packed
+from mltracker.projections.folded import FoldedReadModel
 from mltracker.projections.store import Document, Store, heading_order
 from mltracker.projections.summaries import summarize
 

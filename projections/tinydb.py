@@ -20,9 +20,9 @@ from tinydb import TinyDB
 from tinydb.storages import Storage
 
 from mltracker.errors import NotFound, StoreError
-from mltracker.projections.answers import FoldedReadModel
 from mltracker.projections.columns import REGULAR, Heading, Ints, Numbers, Points, Table, Tail
 from mltracker.projections.files import replace
+from mltracker.projections.folded import FoldedReadModel
 from mltracker.projections.memory import MemoryStore
 from mltracker.projections.store import Document, Store
 

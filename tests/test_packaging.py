@@ -95,6 +95,12 @@ def test_exports_are_pinned() -> None:
 EXPORTS = """
     Aggregate AlreadyExists AppendFailed Closed Damaged Dataset Experiment FutureClock InvalidMetric InvalidName
     InvalidParameters InvalidValue Iteration MLTrackerError Metric MissingExtra Module NewerFormat NotAStore NotFound
+    Notice ProjectionError ReadOnly Recorded Report Series Session StoreError TrackedAggregate TrackedExperiment Tracker
+    Training UnreadableEvent get_aggregates_collection get_experiment get_experiments_collection open
+"""
+PORTS = """
+    Aggregate AlreadyExists AppendFailed Closed Damaged Dataset Experiment FutureClock InvalidMetric InvalidName
+    InvalidParameters InvalidValue Iteration MLTrackerError Metric MissingExtra Module NewerFormat NotAStore NotFound
     Notice ProjectionError ReadOnly Series Session StoreError Tracker Training UnreadableEvent
     get_aggregates_collection get_experiment get_experiments_collection open
 """

@@ -19,11 +19,11 @@ def files(folder: Path) -> list[str]:
 
 
 def test_a_path_a_file_url_or_memory() -> None:
-    assert location("runs/") == Path("runs")
+    assert location("runs/") == Path.cwd() / "runs"
     assert location("file:///data/my%20runs") == Path("/data/my runs")
     assert location("file://localhost/data") == Path("/data")
     assert location("memory:") is None
-    assert location("./like:this") == Path("like:this")
+    assert location("./like:this") == Path.cwd() / "like:this"
     assert location("~/runs") == Path.home() / "runs"
 
 
