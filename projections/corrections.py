@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 class Rename(NamedTuple):
+    """What a MetricRenamed does to the points up to `position`."""
+
     """`position` is the last seq of each writer that it touches."""
 
     old: str
