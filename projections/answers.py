@@ -17,7 +17,7 @@ NESTED = (dict, list)
 
 
 def live(summary: Document) -> bool:
-    return summary["deletion"] is None or summary["deletion"][1] is None
+    return "deletion" not in summary
 
 
 def session(doc: Document) -> Session:
@@ -76,8 +76,8 @@ class ExperimentAnswers(ExperimentQueries):
         return [
             Experiment(
                 one["name"],
-                tags=_decoded(one["tags"]),
-                note=one["note"],
+                tags=_decoded(one.get("tags", {})),
+                note=one.get("note", ""),
                 keys=keys,
                 at=one["at"],
             )
@@ -130,17 +130,18 @@ class AggregateAnswers(AggregateQueries):
 
 
 def _aggregate(one: Document, keys: tuple[str, ...]) -> Aggregate:
+    get = one.get
     return Aggregate(
         one["id"],
-        AnsweredModules(one["modules"]),
-        config=_decoded(one["config"]),
-        tags=_decoded(one["tags"]),
-        note=one["note"],
-        epoch=one["epoch"],
-        trainings=[Training(**training) for training in one["trainings"]],
+        AnsweredModules(get("modules", ())),
+        config=_decoded(get("config", {})),
+        tags=_decoded(get("tags", {})),
+        note=get("note", ""),
+        epoch=get("epoch"),
+        trainings=[Training(**training) for training in get("trainings", ())],
         last={
             (phase, name): values.decode_number(value)
-            for phase, numbers in one["last"]
+            for phase, numbers in get("last", ())
             for name, value in numbers.items()
         },
         keys=keys,

@@ -1,6 +1,7 @@
 """What people and queries see of an experiment or aggregate, worked out of the state of its keys and its tables.
 
 Several keys that mean one thing are merged register by register, so a summary of many keys reads like that of one.
+What is empty is left out: lists of ten thousand are made of these. `deletion` is there if it is deleted.
 """
 
 from __future__ import annotations
@@ -26,13 +27,25 @@ def summarize(store: Store, states: Sequence[Document]) -> Document:
         "kind": state["kind"],
         "created": state["created"],
         "at": state["at"],
-        "deletion": state.get("deletion"),
+        "deletion": _deletion(state),
         "tags": {key: value[0] for key, (_, value) in _by_stamp(state.get("tags")) if value},
         "note": state["note"][1] if "note" in state else "",
     }
     if state["kind"] == "experiment":
-        return {"name": state["name"][1], **summary}
-    return {"id": state["id"], "experiment": state["experiment"], **summary, **_aggregate(store, state, states)}
+        summary = {"name": state["name"][1], **summary}
+    else:
+        summary = {
+            "id": state["id"],
+            "experiment": state["experiment"],
+            **summary,
+            **_aggregate(store, state, states),
+        }
+    return {name: value for name, value in summary.items() if value or value == 0}
+
+
+def _deletion(state: Document) -> Any:
+    register = state.get("deletion")
+    return register if register is not None and register[1] is not None else None
 
 
 def _aggregate(store: Store, state: Document, states: Sequence[Document]) -> Document:

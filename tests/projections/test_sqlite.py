@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,22 @@ from mltracker.projections.memory import MemoryReadModel
 from mltracker.projections.sqlite import SQLiteReadModel
 from tests.contracts.answers import all_answers
 from tests.contracts.scribe import Scribe
+
+
+@pytest.fixture(autouse=True)
+def close_all(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what a test opened, so that no connection is left to the garbage collector."""
+    opened: list[SQLiteReadModel] = []
+    begin = SQLiteReadModel.__init__
+
+    def noted(model: SQLiteReadModel, *args: Path | None) -> None:
+        opened.append(model)
+        begin(model, *args)
+
+    monkeypatch.setattr(SQLiteReadModel, "__init__", noted)
+    yield
+    for model in opened:
+        model.close()
 
 
 @pytest.fixture
@@ -39,9 +57,8 @@ def stored(path: Path, scribe: Scribe) -> None:
 
 
 def count(path: Path, table: str) -> int:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         (number,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    connection.close()
     return int(number)
 
 
@@ -143,7 +160,7 @@ def test_other_versions_are_not_read(path: Path, monkeypatch: pytest.MonkeyPatch
 )
 def test_a_changed_byte_is_noticed(path: Path, table: str, column: str) -> None:
     stored(path, story())
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         rows = connection.execute(f"SELECT {column} FROM {table}").fetchall()
         for (data,) in rows:
             spoiled = data[:5] + bytes([data[5] ^ 64]) + data[6:]
@@ -157,7 +174,7 @@ def test_a_changed_byte_is_noticed(path: Path, table: str, column: str) -> None:
 
 def test_a_missing_chunk_is_noticed(path: Path) -> None:
     stored(path, story())
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DELETE FROM chunks")
     connection.close()
     model = SQLiteReadModel(path)
@@ -168,7 +185,7 @@ def test_a_missing_chunk_is_noticed(path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_none(path: Path) -> None:
     stored(path, story())
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE meta SET value = x'7b7d00000000'")
     connection.close()
     model = SQLiteReadModel(path)
