@@ -65,10 +65,11 @@ class Stamps(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Points of one series by one writer, in the order of their stamps."""
+    """Points of one series by one writer, in the order of their stamps. `fresh`: the columns may be given away."""
 
     steps: Ints
     values: array[Any]
+    fresh: bool = False
 
 
 def arranged(parts: Sequence[Part], stamps: Callable[[], Stamps], *, last: bool = False) -> Series:
@@ -76,59 +77,61 @@ def arranged(parts: Sequence[Part], stamps: Callable[[], Stamps], *, last: bool 
 
     `last`: of equal steps the latest only; points without a step are all kept.
     """
-    steps = array("q")
-    kind = "q" if all(part.values.typecode == "q" for part in parts) else "d"
-    values: array[Any] = array(kind)
-    for part in parts:
-        steps.extend(part.steps)
-        values.extend(part.values if part.values.typecode == kind else array(kind, part.values))
-    rising = is_sorted(steps, strictly=last or len(parts) > 1)
-    return _with_numpy(steps, values) if rising else _sorted(steps, values, order(steps, stamps), last)
-
-
-def _with_numpy(steps: Ints, values: array[Any]) -> Series:
-    np = numpy()
-    if np is None:
+    steps, values = _joined(parts)
+    if is_sorted(steps, strictly=last or len(parts) > 1):
         return Series(steps, values)
-    kind = np.float64 if values.typecode == "d" else np.int64
-    return Series(np.frombuffer(steps, np.int64), np.frombuffer(values, kind))
+    rows = order(steps, stamps)
+    return _picked(steps, values, rows, last)
 
 
-def _sorted(steps: Ints, values: array[Any], rows: Sequence[int], last: bool) -> Series:
+def _joined(parts: Sequence[Part]) -> tuple[Any, Any]:
+    np = numpy()
+    if np is not None and parts:
+        steps, values = [np.asarray(part.steps) for part in parts], [np.asarray(part.values) for part in parts]
+        if len(parts) == 1 and parts[0].fresh:
+            return steps[0], values[0]
+        return np.concatenate(steps), np.concatenate(values)
+    kind = "q" if all(part.values.typecode == "q" for part in parts) else "d"
+    joined: tuple[Ints, array[Any]] = array("q"), array(kind)
+    for part in parts:
+        joined[0].extend(part.steps)
+        joined[1].extend(part.values if part.values.typecode == kind else array(kind, part.values))
+    return joined if np is None else (np.asarray(joined[0]), np.asarray(joined[1]))
+
+
+def _picked(steps: Any, values: Any, rows: Sequence[int], last: bool) -> Series:
     np = numpy()
     if np is not None:
-        sorted_steps, sorted_values = (column[rows] for column in _with_numpy(steps, values))
+        steps, values = steps[rows], values[rows]
         if last:
-            keep = np.append((sorted_steps[1:] != sorted_steps[:-1]) | (sorted_steps[1:] == NO_STEP), True)
-            sorted_steps, sorted_values = sorted_steps[keep], sorted_values[keep]
-        return Series(sorted_steps, sorted_values)
+            keep = np.append((steps[1:] != steps[:-1]) | (steps[1:] == NO_STEP), True)
+            steps, values = steps[keep], values[keep]
+        return Series(steps, values)
     if last:
         following = [steps[row] for row in rows[1:]]
-        rows = [
-            *(row for row, after in zip(rows, following, strict=False) if steps[row] != after or after == NO_STEP),
-            rows[-1],
-        ]
+        kept = (row for row, after in zip(rows, following, strict=False) if steps[row] != after or after == NO_STEP)
+        rows = [*kept, rows[-1]]
     return Series(array("q", [steps[row] for row in rows]), array(values.typecode, [values[row] for row in rows]))
 
 
-def is_sorted(steps: Ints, *, strictly: bool) -> bool:
+def is_sorted(steps: Any, *, strictly: bool) -> bool:
     """Whether the steps rise (or at least do not fall), none missing."""
-    if not steps or steps[0] == NO_STEP:
-        return not steps
+    if not len(steps) or steps[0] == NO_STEP:
+        return not len(steps)
     np = numpy()
     if np is not None:
-        column = np.frombuffer(steps, np.int64)
+        column = np.asarray(steps)
         return bool((column[1:] > column[:-1]).all() if strictly else (column[1:] >= column[:-1]).all())
     held = steps.tolist()
     return held == sorted(held) and (not strictly or len(set(held)) == len(held))
 
 
-def order(steps: Ints, stamps: Callable[[], Stamps]) -> Sequence[int]:
+def order(steps: Any, stamps: Callable[[], Stamps]) -> Sequence[int]:
     """The positions of the points by (step, stamp), those without a step last; equal ones as they are."""
     ats, writers, seqs, indexes = stamps()
     np = numpy()
     if np is not None:
-        keys = [np.frombuffer(column, np.int64) for column in (indexes, seqs, writers, ats, steps)]
+        keys = [np.asarray(column) for column in (indexes, seqs, writers, ats, steps)]
         keys[-1] = keys[-1] - 1  # wraps around: NO_STEP becomes the highest
         rows: Sequence[int] = np.lexsort(keys)
         return rows

@@ -13,8 +13,20 @@ from mltracker.series import NO_STEP
 OPEN_BYTES = 128 << 10
 """A chunk below that size is rewritten with the rows that follow, so that small commits do not make tiny chunks."""
 FULL_ROWS = 65536
+CHUNK_BITS = 20
+IN_COLUMN = "WHERE place BETWEEN ? AND ? ORDER BY place"
 ROW_BYTES = 24
 COLUMNS = ("steps", "seqs", "ats", "walls", "epochs", "batches", "indexes")
+
+
+def place(column: int, chunk: int) -> int:
+    """The key of a chunk of a column."""
+    return column << CHUNK_BITS | chunk
+
+
+def places(column: int) -> tuple[int, int]:
+    """The first and the last key that a column's chunks may have."""
+    return place(column, 0), place(column + 1, 0) - 1
 
 
 class Writes:
@@ -28,13 +40,18 @@ class Writes:
     def write(self, db: Database) -> None:
         """Into the open transaction. Raises StoreError."""
         db.write("INSERT OR REPLACE INTO tables VALUES (?,?,?,?)", self.tables)
-        db.write("INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?,?,?,?,?,?)", self.chunks)
-        db.write("INSERT OR REPLACE INTO numbers VALUES (?,?,?,?)", self.numbers)
+        db.write("INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?,?,?,?,?)", self.chunks)
+        db.write("INSERT OR REPLACE INTO numbers VALUES (?,?)", self.numbers)
 
 
 class ChunkedTable(Points):
-    """`id` names its chunks; what is appended lies in memory until `flush`."""
+    """What is appended lies in memory until `flush`.
 
+    Its columns are numbered: `id` for what the rows share, the following ones for the values of each name. A chunk's
+    place is its column's number and its own in one integer: to compare keys of two, SQLite would read whole blobs.
+    """
+
+    fresh = True
     __slots__ = ("_chunks", "_db", "_id", "_open_rows", "_pending", "_tail", "heading")
 
     def __init__(
@@ -49,17 +66,19 @@ class ChunkedTable(Points):
         self._pending: Table | None = None
 
     @classmethod
-    def stored(cls, db: Database, column: str, value: str) -> Iterator[ChunkedTable]:
-        """Those of one aggregate or writer."""
-        rows = db.rows(
-            f"SELECT id, doc FROM tables WHERE {column} = ?",
-            (value,),
-        )
+    def stored(cls, db: Database, condition: str, *values: str) -> Iterator[ChunkedTable]:
+        """Those of one aggregate or writer, for instance."""
+        rows = db.rows(f"SELECT id, doc FROM tables {condition}", values)
         for id, doc in rows:
             (aggregate, writer, phase, names, kind, event), tail, chunks, open_rows = db.document(doc)
             whole = None if event is None else tuple(event)
             heading = Heading(aggregate, writer, phase, tuple(names), kind, whole)
             yield cls(db, id, heading, Tail.loaded(tail), chunks, open_rows)
+
+    @property
+    def next_id(self) -> int:
+        """The first number that is not a column's of this table."""
+        return self._id + 1 + len(self.heading.names)
 
     @property
     def tail(self) -> Tail:
@@ -79,7 +98,7 @@ class ChunkedTable(Points):
 
     def column(self, name: str) -> Ints:
         other = "ats" if name == "walls" else "NULL"
-        stored = self._db.rows(f"SELECT rows, {name}, {other} FROM chunks WHERE id = ? ORDER BY chunk", (self._id,))
+        stored = self._db.each(f"SELECT rows, {name}, {other} FROM chunks {IN_COLUMN}", places(self._id))
         column = array("q")
         for rows, data, instead in stored:
             if data is not None and name in SPARSE:
@@ -94,9 +113,9 @@ class ChunkedTable(Points):
         return column
 
     def numbers(self, position: int) -> Numbers:
-        sql = "SELECT data FROM numbers WHERE id = ? AND position = ? ORDER BY chunk"
+        sql = f"SELECT data FROM numbers {IN_COLUMN}"
         column: Numbers = array(self.heading.kind)
-        for (data,) in self._db.rows(sql, (self._id, position)):
+        for (data,) in self._db.each(sql, places(self._id + 1 + position)):
             column.frombytes(self._db.unsealed(data))
         self._check(column)
         if self._pending is not None:
@@ -126,21 +145,25 @@ class ChunkedTable(Points):
 
     def _flush_chunk(self, writes: Writes, part: Table) -> None:
         columns = {name: sealed(data) for name, data in part.to_bytes().items()}
-        writes.chunks.append((self._id, self._chunks, len(part), *map(columns.get, COLUMNS)))
+        writes.chunks.append((place(self._id, self._chunks), len(part), *map(columns.get, COLUMNS)))
         for position in range(len(self.heading.names)):
-            writes.numbers.append((self._id, position, self._chunks, sealed(part.numbers(position).tobytes())))
+            data = sealed(part.numbers(position).tobytes())
+            writes.numbers.append((place(self._id + 1 + position, self._chunks), data))
         self._chunks += 1
         self._open_rows = len(part) if ROW_BYTES * len(part) + 8 * len(part.values) < OPEN_BYTES else 0
 
     def _last_chunk(self) -> Table:
         chunk, width = self._chunks - 1, len(self.heading.names)
-        ((rows, *columns),) = self._db.rows(
-            f"SELECT rows, {', '.join(COLUMNS)} FROM chunks WHERE id = ? AND chunk = ?", (self._id, chunk)
-        )
+        rows, *columns = self._row("chunks", f"rows, {', '.join(COLUMNS)}", place(self._id, chunk))
         values: Numbers = array(self.heading.kind, bytes(8 * rows * width))
-        for position, data in self._db.rows(
-            "SELECT position, data FROM numbers WHERE id = ? AND chunk = ?", (self._id, chunk)
-        ):
+        for position in range(width):
+            (data,) = self._row("numbers", "data", place(self._id + 1 + position, chunk))
             values[position::width] = array(self.heading.kind, self._db.unsealed(data).tobytes())
         held = {name: self._db.unsealed(data) for name, data in zip(COLUMNS, columns, strict=True) if data is not None}
         return Table.from_bytes(self.heading, held, memoryview(values).cast("B"))
+
+    def _row(self, table: str, columns: str, key: int) -> tuple[Any, ...]:
+        rows = self._db.rows(f"SELECT {columns} FROM {table} WHERE place = ?", (key,))
+        if not rows:
+            raise self._db.damaged("rows are missing")
+        return rows[0]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from mltracker.events.values import decode_number, encode_number
 from mltracker.series import NO_STEP
@@ -188,9 +188,11 @@ def _regular(first: int, slope: int, count: int) -> Ints:
 
 
 class Points(ABC):
-    """A table as the answers see it. Columns are not to be changed by who reads them."""
+    """A table as the answers see it. Columns are not to be changed by who reads them, unless they are `fresh`."""
 
     heading: Heading
+    fresh: ClassVar[bool] = False
+    """Columns are made anew for each who asks."""
 
     @property
     @abstractmethod

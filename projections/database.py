@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -37,13 +37,10 @@ CREATE TABLE tables (id INTEGER PRIMARY KEY, aggregate TEXT NOT NULL, writer TEX
 CREATE INDEX tables_by_aggregate ON tables (aggregate);
 CREATE INDEX tables_by_writer ON tables (writer);
 CREATE TABLE chunks (
-    id INTEGER, chunk INTEGER, rows INTEGER NOT NULL,
-    steps BLOB NOT NULL, seqs BLOB NOT NULL, ats BLOB NOT NULL, walls BLOB, epochs BLOB, batches BLOB, indexes BLOB,
-    PRIMARY KEY (id, chunk)
-) WITHOUT ROWID;
-CREATE TABLE numbers (
-    id INTEGER, position INTEGER, chunk INTEGER, data BLOB NOT NULL, PRIMARY KEY (id, position, chunk)
-) WITHOUT ROWID;
+    place INTEGER PRIMARY KEY, rows INTEGER NOT NULL, steps BLOB NOT NULL, seqs BLOB NOT NULL, ats BLOB NOT NULL,
+    walls BLOB, epochs BLOB, batches BLOB, indexes BLOB
+);
+CREATE TABLE numbers (place INTEGER PRIMARY KEY, data BLOB NOT NULL);
 """
 
 
@@ -70,12 +67,16 @@ class Database:
 
     def rows(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Empty where there is no file. Raises Damaged, StoreError."""
+        return list(self.each(sql, arguments))
+
+    def each(self, sql: str, arguments: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The same one by one, for large ones."""
         if not self._looked:
             self._look()
         if self._connection is None:
-            return []
+            return
         try:
-            return self._connection.execute(sql, arguments).fetchall()
+            yield from self._connection.execute(sql, arguments)
         except sqlite3.Error as error:
             raise self._translated(error) from error
 

@@ -74,7 +74,8 @@ class MetricAnswers(MetricQueries):
 
 
 def _part(piece: Piece) -> Part:
-    return Part(piece.take(piece.table.column("steps")), piece.take(piece.table.numbers(piece.position)))
+    table = piece.table
+    return Part(piece.take(table.column("steps")), piece.take(table.numbers(piece.position)), table.fresh)
 
 
 def _stamps(pieces: Sequence[Piece]) -> Stamps:

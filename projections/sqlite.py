@@ -103,11 +103,12 @@ class SQLiteStore(Store):
         """All tables of its writer are looked up at once, since more of them will follow."""
         if heading.writer not in self._writers:
             self._writers.add(heading.writer)
-            stored = ChunkedTable.stored(self._db, "writer", heading.writer)
+            stored = ChunkedTable.stored(self._db, "WHERE writer = ?", heading.writer)
             self._tables.update((table.heading, table) for table in stored)
         table = self._tables.get(heading)
         if table is None:
             table = self._tables[heading] = ChunkedTable(self._db, self._new_id(), heading)
+            self._next_id = table.next_id
         return table
 
     def touch(self, aggregate: str) -> None:
@@ -153,7 +154,7 @@ class SQLiteStore(Store):
         return [*stored, *self._sessions.values()]
 
     def tables(self, aggregate: str) -> list[Points]:
-        stored = ChunkedTable.stored(self._db, "aggregate", aggregate)
+        stored = ChunkedTable.stored(self._db, "WHERE aggregate = ?", aggregate)
         found = [table for table in stored if table.heading not in self._pending]
         return sorted([*found, *self._pending_of.get(aggregate, ())], key=heading_order)
 
@@ -174,9 +175,8 @@ class SQLiteStore(Store):
 
     def _new_id(self) -> int:
         if self._next_id is None:
-            rows = self._db.rows("SELECT max(id) FROM tables")
-            self._next_id = (rows[0][0] or 0) if rows else 0
-        self._next_id += 1
+            newest = ChunkedTable.stored(self._db, "ORDER BY id DESC LIMIT 1")
+            self._next_id = next((table.next_id for table in newest), 0)
         return self._next_id
 
     # writing --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 import weakref
@@ -194,6 +195,11 @@ class LiveAccess(Access):
                 self.log.close()
         self.losses.report()
 
+    def __del__(self) -> None:
+        """Nobody can record any more: end the session, or its files and thread would stay until the process ends."""
+        if not getattr(self, "_closed", True):
+            self.close()
+
     def leave_to_parent(self) -> None:
         """In a forked child: the parent's read model is kept aside, not closed, and the lock is a new one."""
         _inherited.append(self._runner)
@@ -306,6 +312,13 @@ _inherited: list[Runner | None] = []
 def _leave_all() -> None:
     for access in list(_living):
         access.leave_to_parent()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Those whose tracker was dropped while a collection of theirs was kept."""
+    for access in list(_living):
+        access.close()
 
 
 os.register_at_fork(after_in_child=_leave_all)

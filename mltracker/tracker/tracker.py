@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import weakref
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -76,7 +77,7 @@ class Tracker(TrackerQueries):
         self._makers = makers
         self._folder = folder
         self._views: dict[type[Projection], View[Projection]] = {}
-        atexit.register(self.close)
+        _open.add(self)
 
     @property
     def closed(self) -> bool:
@@ -160,7 +161,7 @@ class Tracker(TrackerQueries):
         """End the session and keep what was folded. Twice is once."""
         if self.closed:
             return
-        atexit.unregister(self.close)
+        _open.discard(self)
         try:
             self._access.exclusively(self._close_views)
         finally:
@@ -230,3 +231,12 @@ def _projection(projection: object) -> type[Any]:
     if isinstance(projection, Projection):
         hint = f"Pass the class: tracker.view({type(projection).__name__})"
     raise InvalidValue("projection", f"must be a subclass of Projection, not {projection!r}", hint=hint)
+
+
+_open: weakref.WeakSet[Tracker] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for tracker in list(_open):
+        tracker.close()
