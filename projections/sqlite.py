@@ -160,7 +160,8 @@ class SQLiteStore(Store):
 
     def _stored(self, where: str, *arguments: str) -> list[Document]:
         rows = self._db.rows(f"SELECT summary FROM entities WHERE {where}", arguments)
-        return orjson.loads(b"[" + b",".join([self._db.unsealed(row[0]) for row in rows]) + b"]")  # type: ignore[no-any-return]
+        found: list[Document] = orjson.loads(b"[" + b",".join([self._db.unsealed(row[0]) for row in rows]) + b"]")
+        return found
 
     def _overlaid(self, found: list[Document], **expected: str) -> list[Document]:
         """Stored summaries with the changed ones in their place, if these are as expected."""

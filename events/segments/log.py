@@ -9,11 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import orjson
 
 from mltracker.errors import AppendFailed, Closed, ReadOnly
+from mltracker.events.catalogue import Event, SessionEnded, SessionStarted
 from mltracker.events.clock import Clock
 from mltracker.events.envelope import kind, parse_time
 from mltracker.events.log import Batch, EventLog, Receipt, Report, Section
@@ -22,10 +23,7 @@ from mltracker.events.segments.life import proven_dead, seems_alive
 from mltracker.events.segments.reader import SegmentReader
 from mltracker.events.segments.scan import Scan
 from mltracker.events.segments.verify import verify
-from mltracker.events.segments.writer import Writer
-
-if TYPE_CHECKING:
-    from mltracker.events.catalogue import Event
+from mltracker.events.segments.writer import Writer, writers
 
 Durability = Literal["interval", "always", "os"]
 SYNC_SECONDS = 1.0
@@ -118,11 +116,7 @@ class SegmentLog(EventLog):
             return writer
 
     def _opening_event(self) -> Event:
-        if self._opening is not None:
-            return self._opening()
-        from mltracker.events.catalogue import SessionStarted
-
-        return SessionStarted()
+        return self._opening() if self._opening is not None else SessionStarted()
 
     # Reading ---------------------------------------------------------------------------------------------------------
 
@@ -191,16 +185,10 @@ class SegmentLog(EventLog):
             writer.abandon()
 
     def _closing_event(self) -> Event:
-        if self._closing is not None:
-            return self._closing()
-        from mltracker.events.catalogue import SessionEnded
-
-        return SessionEnded()
+        return self._closing() if self._closing is not None else SessionEnded()
 
     def leave_to_parent(self) -> None:
         """In a forked child: let go of the parent's segment without unlocking it."""
-        if self._writer is not None:
-            self._writer.release()
         self._writer = None
         self._early.clear()
         self._renew_lock()
@@ -217,6 +205,8 @@ _open_logs: weakref.WeakSet[SegmentLog] = weakref.WeakSet()
 def _leave_all() -> None:
     for log in list(_open_logs):
         log.leave_to_parent()
+    for writer in list(writers):
+        writer.release()
 
 
 os.register_at_fork(after_in_child=_leave_all)

@@ -10,6 +10,7 @@ import os
 import secrets
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -28,6 +29,10 @@ State = tuple[int, int, int]
 """After the last whole line: the next seq, the running CRC-32, the file's size in bytes. One is made per line."""
 
 
+writers: weakref.WeakSet[Writer] = weakref.WeakSet()
+"""All of this process, which a forked child must let go of."""
+
+
 class Writer:
     """Appends to `<writer>.<part>.jsonl`. Raises AppendFailed; after it the log is as it was before the call."""
 
@@ -41,6 +46,7 @@ class Writer:
         self._held_by_me: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
         self._sync_lock = threading.RLock()
         self._queue: deque[tuple[bytes, bytes, bytes]] = deque()
+        self._draining: tuple[object, int] = (None, -1)
         self._pending: State | None = None
         self._second = -1
         self._prefix = b""
@@ -50,6 +56,7 @@ class Writer:
         self._state = self._durable = (0, initial_crc(self.id), 0)
         self.failure: OSError | None = None
         self._write = choose_write(folder)
+        writers.add(self)
         self._begin_part(b"", self._state)
 
     # Appending -------------------------------------------------------------------------------------------------------
@@ -138,8 +145,14 @@ class Writer:
         self._pending = None
 
     def _drain(self) -> None:
+        """Append what was queued. An interrupted drain is resumed with no event lost or doubled."""
         while self._queue:
-            self._append(*self._queue[0])
+            head = self._queue[0]
+            seq = self._seq_to_come()
+            item, before = self._draining
+            if item is not head or before == seq:
+                self._draining = (head, seq)
+                self._append(*head)
             self._queue.popleft()
 
     def _raise_failure(self) -> None:

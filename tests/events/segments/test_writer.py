@@ -181,36 +181,35 @@ log.close()
     assert_whole(store)
 
 
-def test_interrupts_into_a_logging_loop(store: Path) -> None:
+@pytest.mark.parametrize("threads", [0, 1])
+def test_interrupts_into_a_logging_loop(store: Path, threads: int) -> None:
     program = """
-import os, signal, sys, threading, time
+import signal, sys, threading
 from pathlib import Path
 from mltracker.events.segments import SegmentLog
 log = SegmentLog(Path(sys.argv[1]))
+stop = threading.Event()
+for _ in range(int(sys.argv[2])):
+    threading.Thread(target=stop.wait, daemon=True).start()
 log.append_data(b'"type":"MetricsRecorded","v":1', b"x:0", b'{"values":{"a":1},"step":0}')
 done, step, interrupts = [0], 0, 0
-stop = threading.Event()
-def storm():
-    while not stop.is_set():
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.0003)
-thread = None
+signal.signal(signal.SIGALRM, signal.default_int_handler)
 while interrupts < 1000:
     try:
-        if thread is None:
-            thread = threading.Thread(target=storm, daemon=True); thread.start()
+        signal.setitimer(signal.ITIMER_REAL, 0.0002 + interrupts % 97 / 1e6)
         while True:
             step += 1
             log.append_data(b'"type":"MetricsRecorded","v":1', b"x:0", b'{"values":{"a":1},"step":%d}' % step)
             done.append(step)
     except KeyboardInterrupt:
         interrupts += 1
-signal.signal(signal.SIGINT, signal.SIG_IGN)
 stop.set()
 log.close()
 print(*done)
 """
-    result = subprocess.run([sys.executable, "-c", program, str(store)], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(store), str(threads)], capture_output=True, text=True, check=True
+    )
     acknowledged = [int(step) for step in result.stdout.split()]
     reader = SegmentLog(store).reader()
     found = Counter(
