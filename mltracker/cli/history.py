@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
+import signal
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -97,8 +98,19 @@ def _follow_store(
         if type not in LATEST:
             warnings.warn(Notice(f"this release has no event type {type!r}; waiting for one"), stacklevel=2)
     chosen = partial(_chosen, streams=streams, stream=stream, types=frozenset(types))
-    with closing(segment_log(store)) as source, suppress(KeyboardInterrupt):
-        _follow(source.reader(), chosen, show, last)
+    with closing(segment_log(store)) as source, _interrupted() as stop:
+        _follow(source.reader(), chosen, show, last, stop)
+
+
+@contextmanager
+def _interrupted() -> Iterator[Event]:
+    """Set by Ctrl-C. As an exception it could land where it is only printed and passed over, in a finalizer."""
+    stop = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _chosen(event: Recorded, *, streams: Streams, stream: str | None, types: frozenset[str]) -> bool:
@@ -106,9 +118,9 @@ def _chosen(event: Recorded, *, streams: Streams, stream: str | None, types: fro
     return (stream is None or streams.covers(stream, event)) and (not types or event.type in types)
 
 
-def _follow(reader: Reader, chosen: Chosen, show: Show, last: int) -> None:
+def _follow(reader: Reader, chosen: Chosen, show: Show, last: int, stop: Event) -> None:
     first = True
-    while True:
+    while first or not stop.wait(POLL_SECONDS):
         arrived = [event for event in merged([Section(0, [batch]) for batch in reader.poll()]) if chosen(event)]
         for event in arrived[max(len(arrived) - last, 0) :] if first else arrived:
             show(event)
@@ -117,7 +129,6 @@ def _follow(reader: Reader, chosen: Chosen, show: Show, last: int) -> None:
             warnings.warn(Notice(f"{where}: {problem.reason}"), stacklevel=2)
         first = False
         output.flush()
-        time.sleep(POLL_SECONDS)
 
 
 def _print_json(event: Recorded) -> None:
