@@ -26,7 +26,9 @@ from mltracker.events.segments.verify import verify
 from mltracker.events.segments.writer import Writer, writers
 
 Durability = Literal["interval", "always", "os"]
-SYNC_SECONDS = 1.0
+SYNC_TICKS = 10
+TICK_SECONDS = 0.1
+"""How soon a thread that has begun meanwhile is noticed (see gil.py); every ten of these, metrics are synced."""
 PACK_PREFIX = "pack-"
 
 
@@ -213,12 +215,14 @@ os.register_at_fork(after_in_child=_leave_all)
 
 
 def _sync_regularly(reference: weakref.ref[Writer], stop: threading.Event) -> None:
-    while not stop.wait(SYNC_SECONDS):
+    for tick in count(1):
+        if stop.wait(TICK_SECONDS):
+            return
         writer = reference()
         if writer is None:
             return
         writer.choose_write()
-        if writer.is_dirty:
+        if tick % SYNC_TICKS == 0 and writer.is_dirty:
             writer.sync_quietly()
         del writer
 
