@@ -13,7 +13,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-REMOTE = ("nfs", "cifs", "smb", "lustre", "fuse", "9p", "ceph", "gpfs", "beegfs", "afs", "glusterfs", "ocfs", "gfs")
+from mltracker.events.segments.file_systems import is_remote
+
 OWN_THREADS = 1
 """The thread that syncs."""
 
@@ -39,25 +40,3 @@ def _write_holding_the_lock() -> Callable[[int, bytes], int]:
         return written if written >= 0 else os.write(fd, line)  # which raises the right error, or was only interrupted
 
     return held_write
-
-
-@cache
-def is_remote(folder: Path) -> bool:
-    """Whether a folder lies on a network file system (by the mount table; False where there is none)."""
-    return file_system(folder).startswith(REMOTE)
-
-
-def file_system(folder: Path) -> str:
-    """The type of the file system that holds a folder; empty where the system does not say."""
-    try:
-        mounts = Path("/proc/self/mounts").read_text().splitlines()
-    except OSError:
-        return ""
-    here = folder.resolve()
-    best = ("", "")
-    for mount in mounts:
-        _, point, kind, *_ = mount.split(" ")
-        place = point.replace("\\040", " ")
-        if len(place) >= len(best[0]) and here.is_relative_to(place):
-            best = (place, kind)
-    return best[1]

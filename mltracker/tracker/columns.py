@@ -111,6 +111,8 @@ def _array(column: object) -> Any:
 def _elements(field: str, column: Iterable[Any]) -> list[Any]:
     if isinstance(column, (str, bytes)):
         raise InvalidValue(field, f"must be a column of numbers, not {type(column).__name__}")
+    if type(column) is list:
+        return column
     try:
         return list(column)
     except TypeError:
@@ -128,10 +130,14 @@ def _listed(name: str, column: list[Any]) -> Values:
 
 
 def _listed_steps(steps: list[Any]) -> list[int] | range:
-    if set(map(type, steps)) != {int} or min(steps) < -LARGEST or max(steps) > LARGEST:
+    if set(map(type, steps)) != {int}:
         steps = [_step(step) for step in steps]
-    regular = _range(steps[0], steps[-1], len(steps))
-    return regular if regular and steps == list(regular) else steps
+    regular = _range(_step(steps[0]), _step(steps[-1]), len(steps))
+    if regular and steps == list(regular):  # whose ends are its extremes
+        return regular
+    check.place("steps", min(steps))
+    check.place("steps", max(steps))
+    return steps
 
 
 def _array_steps(steps: Any) -> Any:

@@ -19,6 +19,7 @@ from mltracker.capture.session import facts
 from mltracker.errors import InvalidValue
 from mltracker.events.catalogue import SessionEnded, SessionStarted
 from mltracker.events.log import EventLog
+from mltracker.events.segments.file_systems import is_remote
 from mltracker.projections.building import Make
 from mltracker.projections.files import locked
 from mltracker.projections.runner import Runner
@@ -144,11 +145,14 @@ def _log(store: Path | None, durability: Durability, losses: Losses, read_only: 
 
 
 def _projections(store: Path | None) -> Path | None:
-    """Where read models are kept: in the store, or the user's cache where that is read-only. None without a store."""
+    """Where read models are kept: in the store, or the user's cache where that is read-only or on a network.
+
+    None without a store.
+    """
     if store is None or not store.is_dir() or not any(store.iterdir()):
         return None
     folder = store / "projections"
-    if os.access(folder if folder.exists() else store, os.W_OK | os.X_OK):
+    if os.access(folder if folder.exists() else store, os.W_OK | os.X_OK) and not is_remote(store):
         return folder
     caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return caches / "mltracker" / _store_id(store)

@@ -170,3 +170,16 @@ def test_creating_waits_a_second_for_the_lock(tracker: Tracker, store: Path) -> 
         start = time.monotonic()
         tracker.experiment("b").aggregates.list()
         assert time.monotonic() - start < 1
+
+
+def test_read_models_of_a_store_on_a_network_lie_in_the_users_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("mltracker.tracker.opening.is_remote", lambda folder: True)
+    with mltracker.open(tmp_path / "store") as tracker:
+        tracker.experiment("e").aggregate("1").metrics.log({"loss": 0.5})
+    with mltracker.open(tmp_path / "store") as tracker:
+        assert tracker.experiment("e").aggregate("1").last == {(None, "loss"): 0.5}
+    assert not (tmp_path / "store" / "projections").exists()
+    assert list((tmp_path / "cache" / "mltracker").rglob("tinydb-v*.json"))
