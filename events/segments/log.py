@@ -26,9 +26,10 @@ from mltracker.events.segments.verify import verify
 from mltracker.events.segments.writer import Writer, writers
 
 Durability = Literal["interval", "always", "os"]
-SYNC_TICKS = 10
-TICK_SECONDS = 0.1
-"""How soon a thread that has begun meanwhile is noticed (see gil.py); every ten of these, metrics are synced."""
+SYNC_SECONDS = 1.0
+FIRST_SECONDS = 0.1
+"""Trainings begin their threads soon after the log: at first they are looked for more often (see gil.py)."""
+FIRST_LOOKS = 20
 PACK_PREFIX = "pack-"
 
 
@@ -110,11 +111,11 @@ class SegmentLog(EventLog):
             self._writer = writer
             while self._early:
                 writer.append_data(*self._early.popleft())
-            if self._durability != "os":
-                self._stop = threading.Event()
-                threading.Thread(
-                    target=_sync_regularly, args=(weakref.ref(writer), self._stop), name="mltracker-sync", daemon=True
-                ).start()
+            self._stop = threading.Event()
+            syncs = self._durability != "os"
+            threading.Thread(
+                target=_attend, args=(weakref.ref(writer), self._stop, syncs), name="mltracker-sync", daemon=True
+            ).start()
             return writer
 
     def _opening_event(self) -> Event:
@@ -214,15 +215,16 @@ def _leave_all() -> None:
 os.register_at_fork(after_in_child=_leave_all)
 
 
-def _sync_regularly(reference: weakref.ref[Writer], stop: threading.Event) -> None:
-    for tick in count(1):
-        if stop.wait(TICK_SECONDS):
+def _attend(reference: weakref.ref[Writer], stop: threading.Event, syncs: bool) -> None:
+    """Sync, and see which way of writing suits; without a hold on the writer, so that a dropped log can end."""
+    for look in count():
+        if stop.wait(FIRST_SECONDS if look < FIRST_LOOKS else SYNC_SECONDS):
             return
         writer = reference()
         if writer is None:
             return
         writer.choose_write()
-        if tick % SYNC_TICKS == 0 and writer.is_dirty:
+        if syncs and writer.is_dirty:
             writer.sync_quietly()
         del writer
 
