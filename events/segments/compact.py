@@ -77,7 +77,7 @@ def _groups(events: Path, packed: set[str]) -> Iterator[list[tuple[Path, bytes, 
         path = events / name
         if name in packed or path.stat().st_size > SMALL or path.with_suffix(".skip").exists():
             continue
-        content = _finished(path)
+        content = finished(path)
         if content is None:
             continue
         group.append((path, *content))
@@ -88,7 +88,7 @@ def _groups(events: Path, packed: set[str]) -> Iterator[list[tuple[Path, bytes, 
     yield group
 
 
-def _finished(path: Path) -> tuple[bytes, bytes] | None:
+def finished(path: Path) -> tuple[bytes, bytes] | None:
     """A segment's bytes as they are and as they go into a pack, sealed; None if its writer may go on."""
     scan = Scan(path)
     for _ in scan.advance():

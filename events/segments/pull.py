@@ -10,6 +10,7 @@ from pathlib import Path
 from mltracker.errors import InvalidValue, NotFound
 from mltracker.events.log import Problem
 from mltracker.events.segments import layout
+from mltracker.events.segments.erase import erasures, obey, without
 from mltracker.events.segments.scan import Scan, read_span
 
 
@@ -36,16 +37,19 @@ def pull(source: Path, into: Path, progress: Callable[[int, int], None] | None =
     if into.exists() and source.samefile(into):
         raise InvalidValue("source", f"{source} is this store itself")
     report = PullReport()
+    erased = erasures(source) | erasures(into)
     names = layout.segment_names(source / "events")
     for done, name in enumerate(names, 1):
-        _pull_segment(source / "events" / name, into / "events" / name, report)
+        _pull_segment(source / "events" / name, into / "events" / name, report, erased)
         if progress is not None:
             progress(done, len(names))
+    if erased:
+        obey(into, erased)
     _pull_blobs(source / "blobs", into / "blobs")
     return report
 
 
-def _pull_segment(there: Path, here: Path, report: PullReport) -> None:
+def _pull_segment(there: Path, here: Path, report: PullReport, erased: set[str]) -> None:
     theirs, events = _scanned(there)
     if theirs.problem is not None:
         report.refused.append(theirs.problem)
@@ -53,20 +57,21 @@ def _pull_segment(there: Path, here: Path, report: PullReport) -> None:
     if theirs.header is None:
         return
     if not here.exists():
-        _copy(theirs, here, report, known=0, events=events)
+        _copy(theirs, here, report, erased, known=0, events=events)
         return
     ours, known = _scanned(here)
     is_worse = ours.problem is not None or (ours.holes and not theirs.holes)
     if is_worse and theirs.next >= ours.next:
         here.replace(here.with_suffix(f".{ours.offset}.damaged"))
         here.with_suffix(".skip").unlink(missing_ok=True)
-        _copy(theirs, here, report, known=ours.offset, events=events - known)
+        _copy(theirs, here, report, erased, known=ours.offset, events=events - known)
         return
-    shared = min(ours.offset, theirs.offset)
-    if read_span(there, 0, shared) != read_span(here, 0, shared):
+    their_bytes, our_bytes = _bytes(theirs, erased), _bytes(ours, erased)
+    shared = min(len(their_bytes), len(our_bytes))
+    if their_bytes[:shared] != our_bytes[:shared]:
         report.refused.append(Problem(there.name, None, "differs from the segment of that name here"))
-    elif theirs.offset > ours.offset:
-        _copy(theirs, here, report, known=ours.offset, events=events - known)
+    elif len(their_bytes) > len(our_bytes):
+        _copy(theirs, here, report, erased, known=ours.offset, events=events - known)
 
 
 def _scanned(path: Path) -> tuple[Scan, int]:
@@ -79,9 +84,15 @@ def _scanned(path: Path) -> tuple[Scan, int]:
     return scan, events
 
 
-def _copy(theirs: Scan, here: Path, report: PullReport, *, known: int, events: int) -> None:
+def _bytes(scan: Scan, erased: set[str]) -> bytes:
+    """The verified bytes of a segment, without what either store has erased."""
+    content = read_span(scan.path, 0, scan.offset)
+    return without(content, erased) if erased else content
+
+
+def _copy(theirs: Scan, here: Path, report: PullReport, erased: set[str], *, known: int, events: int) -> None:
     layout.make_store(here.parent.parent)
-    layout.replace_durably(here, read_span(theirs.path, 0, theirs.offset))
+    layout.replace_durably(here, _bytes(theirs, erased))
     skip = theirs.path.with_suffix(".skip")
     if skip.exists():
         layout.replace_durably(here.with_suffix(".skip"), skip.read_bytes())

@@ -40,6 +40,7 @@ class SegmentReader(Reader):
         self._firsts: dict[str, dict[int, int]] = {}
         self._gaps: dict[str, list[tuple[int, int]]] = {}
         self._conflicts: dict[str, Problem] = {}
+        self._is_fresh = not checkpoint
         if checkpoint:
             self._resume(checkpoint)
 
@@ -68,6 +69,7 @@ class SegmentReader(Reader):
         for name in names:
             yield from self._read(name)
         self._require(owed)
+        self._is_fresh = False
 
     def _order(self, name: str) -> tuple[bool, str, int, str]:
         """Files that a skip leads through come last: another file may hold what they lack."""
@@ -104,6 +106,8 @@ class SegmentReader(Reader):
             lines = self._sift(scan, writer, lines, expected, limit)
             if not lines:
                 return
+        if not self._is_fresh and any(line["type"] == "EventErased" for line in lines):
+            raise LostEvents("events that were read have been erased since")
         self.position[writer] = lines[-1]["seq"]
         self._crcs[writer] = lines[-1]["crc"]
         if writer != self._own():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -41,6 +42,7 @@ class Scan:
     problem: Problem | None = None
     holes: list[Problem] = field(default_factory=list)
     size_seen: int = -1
+    erased: list[str] = field(default_factory=list)
     has_skip: bool = False
 
     def is_current(self, status: os.stat_result) -> bool:
@@ -187,6 +189,9 @@ class Scan:
         claimed = raw[-CRC_TAIL_LENGTH:]
         before = crc32(raw[:-CRC_TAIL_LENGTH], self.crc) if self.crc is not None else _claimed_crc(claimed)
         tail = CRC_TAIL % before
+        if claimed != tail and is_erased(raw):
+            before, tail = _claimed_crc(claimed), claimed
+            self.erased.append(f"{self.header.writer}:{self.next}")
         if claimed != tail:
             self._damaged("the checksum does not match: bytes were changed, or lines are missing or out of order")
             return None
@@ -270,6 +275,17 @@ class Scan:
         self.offset += len(raw) - 1
         self.line += 1
         return self._batch([line])
+
+
+ERASED = re.compile(
+    rb'\{"seq":\d+,"at":"[^"]{27}",(?:"wall":"[^"]{27}",)?"type":"Erased","v":1,"stream":"[0-9a-f:]+","data":\{\}'
+    rb',"crc":"[0-9a-f]{8}"\}\n'
+)
+
+
+def is_erased(raw: bytes) -> bool:
+    """Whether a line has the form that erasure leaves: its checksum is of what stood there before."""
+    return ERASED.fullmatch(raw) is not None
 
 
 def _claimed_crc(tail: bytes) -> int:

@@ -21,16 +21,19 @@ def verify(folder: Path) -> Report:
     """Check every byte of every segment, how the segments fit together, and what else lies there."""
     report = Report()
     events = folder / "events"
+    erased: dict[str, Scan] = {}
     for name in layout.segment_names(events):
         report.segments += 1
-        _verify_segment(events / name, report.problems)
-    _verify_whole(events, report)
+        scan = Scan(events / name)
+        _verify_segment(scan, report.problems)
+        erased.update(dict.fromkeys(scan.erased, scan))
+    _verify_whole(events, report, erased)
     report.problems += _foreign(events)
     return report
 
 
-def _verify_segment(path: Path, problems: list[Problem]) -> None:
-    scan = Scan(path)
+def _verify_segment(scan: Scan, problems: list[Problem]) -> None:
+    path = scan.path
     try:
         for _ in scan.advance():
             pass
@@ -100,13 +103,23 @@ def _verify_sidecar(scan: Scan) -> list[Problem]:
     return []
 
 
-def _verify_whole(events: Path, report: Report) -> None:
-    """What no file shows by itself: how many events there are, missing ones, copies that differ."""
+def _verify_whole(events: Path, report: Report, erased: dict[str, Scan]) -> None:
+    """What no file shows by itself: how many events there are, missing ones, copies that differ, erasures."""
     reader = SegmentReader(events, Clock())
+    named: set[str] = set()
     try:
-        report.events = sum(len(batch.lines) for batch in reader.poll())
+        for batch in reader.poll():
+            report.events += len(batch.lines)
+            for line in batch.lines:
+                if line["type"] == "EventErased":
+                    named.update(line["data"]["events"])
     except LostEvents as lost:
         report.problems.append(Problem("events", None, str(lost)))
+    report.problems += [
+        Problem(scan.path.name, None, f"event {name} looks erased, but no EventErased names it")
+        for name, scan in erased.items()
+        if name not in named
+    ]
     known = {problem.reason for problem in report.problems}
     report.problems += [problem for problem in reader.notices if problem.reason not in known]
 

@@ -8,7 +8,7 @@ reading.py  ls, metrics
 show.py     show
 history.py  log
 diff.py     diff
-upkeep.py   verify, rebuild, pull, compact, repair, schema
+upkeep.py   verify, rebuild, pull, compact, repair, erase, schema
 """
 
 

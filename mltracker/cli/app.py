@@ -76,6 +76,7 @@ COMMANDS: list[Callable[..., None]] = [
     upkeep.pull,
     upkeep.compact,
     upkeep.repair,
+    upkeep.erase,
     upkeep.schema,
 ]
 for command in COMMANDS:

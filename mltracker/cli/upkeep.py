@@ -1,4 +1,4 @@
-"""The health of a store: verify, rebuild, pull, compact, repair, schema."""
+"""The health of a store: verify, rebuild, pull, compact, repair, erase, schema."""
 
 from __future__ import annotations
 
@@ -145,6 +145,22 @@ def repair(store: Store = None) -> None:
     problems = repair(folder_of(store))
     _print_problems(problems)
     output.line("nothing to repair" if not problems else f"passed over {count(len(problems), 'damaged place')}")
+
+
+def erase(
+    events: Annotated[list[str], typer.Argument(metavar="EVENT...", help="Their ids, as `log` shows them.")],
+    why: Annotated[str, typer.Option("--why", help="The reason, which stays on record.")],
+    who: Annotated[str, typer.Option("--who", help="Who decided it.", envvar="USER")] = "unknown",
+    store: Store = None,
+) -> None:
+    """Erase what events hold, for good.
+
+    For secrets and personal data alone. That it happened stays on record; read models are built anew.
+    """
+    from mltracker.events.segments import erase
+
+    files = erase(folder_of(store), events, who=who, why=why)
+    output.line(f"erased {count(len(set(events)), 'event')} in {count(files, 'segment')}")
 
 
 def schema(

@@ -548,3 +548,21 @@ def test_the_command_is_installed(store: Path) -> None:
     command = Path(sys.executable).parent / "mltracker"
     result = subprocess.run([command, "ls", "--store", store], capture_output=True, text=True, check=True)
     assert "mnist" in result.stdout
+
+
+def test_erase_takes_the_payload_and_keeps_the_record(tmp_path: Path) -> None:
+    with mltracker.open(tmp_path / "s") as tracker:
+        tracker.experiment("e").aggregate("1", config={"password": "hunter2"})
+    (event,) = [one.id for one in mltracker.open(tmp_path / "s").history(types=["AggregateCreated"])]
+    command = [sys.executable, "-m", "mltracker"]
+    result = subprocess.run(
+        [*command, "erase", event, "--why", "a password", "--who", "me", "--store", tmp_path / "s"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert result.stdout == "erased 1 event in 1 segment\n"
+    assert b"hunter2" not in b"".join(path.read_bytes() for path in (tmp_path / "s").rglob("*") if path.is_file())
+    assert subprocess.run([*command, "verify", "--store", tmp_path / "s"], capture_output=True).returncode == 0
+    again = subprocess.run(
+        [*command, "erase", "0" * 32 + ":7", "--why", "x", "--store", tmp_path / "s"], capture_output=True, text=True
+    )
+    assert (again.returncode, "there is no event" in again.stderr) == (1, True)
