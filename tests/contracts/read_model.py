@@ -132,6 +132,9 @@ class ReadModelContract(EntityAnswers, MetricAnswers):
 
     def test_close_twice(self, tmp_path: Path) -> None:
         model = self.make(tmp_path / "new")
-        model.commit({})
+        model.commit({"position": 7})
         model.close()
         model.close()
+        reopened = self.make(tmp_path / "new")
+        assert reopened.checkpoint() == ({"position": 7} if reopened.suffix else None)
+        reopened.close()
