@@ -206,10 +206,10 @@ _open_logs: weakref.WeakSet[SegmentLog] = weakref.WeakSet()
 
 
 def _leave_all() -> None:
+    for writer in list(writers):  # before their logs forget them
+        writer.release()
     for log in list(_open_logs):
         log.leave_to_parent()
-    for writer in list(writers):
-        writer.release()
 
 
 os.register_at_fork(after_in_child=_leave_all)

@@ -37,6 +37,7 @@ class SegmentReader(Reader):
         self._done: dict[str, Scan] = {}
         self._unreadable: dict[str, Problem] = {}
         self._crcs: dict[str, str] = {}
+        self._cut: dict[str, tuple[int, str]] = {}
         self._firsts: dict[str, dict[int, int]] = {}
         self._gaps: dict[str, list[tuple[int, int]]] = {}
         self._conflicts: dict[str, Problem] = {}
@@ -106,6 +107,8 @@ class SegmentReader(Reader):
             lines = self._sift(scan, writer, lines, expected, limit)
             if not lines:
                 return
+        if writer in self._cut:
+            self._compare_with_cut(scan, writer, lines)
         if not self._is_fresh and any(line["type"] == "EventErased" for line in lines):
             raise LostEvents("events that were read have been erased since")
         self.position[writer] = lines[-1]["seq"]
@@ -119,7 +122,9 @@ class SegmentReader(Reader):
         for start, stop in self._gaps.get(writer, ()):
             if lines[0]["seq"] <= stop and lines[-1]["seq"] >= start:
                 raise LostEvents(f"{scan.path.name} fills a gap of writer {writer}")
-        lines = [line for line in lines if line["seq"] < limit]
+        if lines[-1]["seq"] >= limit:
+            self._cut[writer] = max(self._cut.get(writer, (-1, "")), (lines[-1]["seq"], lines[-1]["crc"]))
+            lines = [line for line in lines if line["seq"] < limit]
         if not lines:
             return lines
         first = lines[0]["seq"]
@@ -130,12 +135,19 @@ class SegmentReader(Reader):
             self._gaps.setdefault(writer, []).append((expected, first - 1))
         return [line for line in lines if line["seq"] >= expected]
 
+    def _compare_with_cut(self, scan: Scan, writer: str, lines: list[Line]) -> None:
+        """The higher part holds already; where a lower one differs, say so. A running checksum tells of all lines."""
+        seq, crc = self._cut[writer]
+        index = seq - lines[0]["seq"]
+        if 0 <= index < len(lines) and lines[index]["crc"] != crc:
+            self._conflicts[scan.path.name] = _differs(scan.path.name, seq, writer)
+
     def _conflict(self, scan: Scan, writer: str, seq: int) -> None:
         """Two files differ about an event: the higher part holds, which takes a new reading from the start."""
         name = scan.path.name
         if name in self._conflicts:
             return
-        self._conflicts[name] = Problem(name, None, f"holds other bytes than another file for event {seq} of {writer}")
+        self._conflicts[name] = _differs(name, seq, writer)
         if scan.header and any(part < scan.header.part for part in self._firsts.get(writer, ())):
             raise LostEvents(f"{name} holds other bytes for what was read")
 
@@ -225,3 +237,7 @@ class SegmentReader(Reader):
             return
         if size < scan.offset:
             raise LostEvents(f"{name} is shorter than it was")
+
+
+def _differs(name: str, seq: int, writer: str) -> Problem:
+    return Problem(name, None, f"holds other bytes than another file for event {seq} of {writer} or before it")

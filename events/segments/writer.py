@@ -66,6 +66,8 @@ class Writer:
         if self._held_by_me():
             raise AppendFailed("a signal handler cannot create or end something amid an append", path=str(self.path))
         with self._lock:
+            if self._queue:
+                self._drain()
             self._append(kind, stream(self.id, self._seq_to_come()).encode(), data)
             receipt = self._state[0] - 1, self._at
             if self._queue:
@@ -80,6 +82,8 @@ class Writer:
             self._queue.append((kind, stream, data))
             return
         with self._lock:
+            if self._queue:
+                self._drain()
             self._append(kind, stream, data)
             if self._queue:
                 self._drain()
@@ -145,7 +149,7 @@ class Writer:
         self._pending = None
 
     def _drain(self) -> None:
-        """Append what was queued. An interrupted drain is resumed with no event lost or doubled."""
+        """Append what was queued. One that was interrupted is resumed with no event lost or doubled."""
         while self._queue:
             head = self._queue[0]
             seq = self._seq_to_come()

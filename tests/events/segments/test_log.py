@@ -28,6 +28,36 @@ class TestSegmentLog(EventLogContract):
             log.close()
 
 
+def test_a_childs_life_is_not_its_parents(tmp_path: Path) -> None:
+    program = """
+import os, sys, time
+from pathlib import Path
+from mltracker.events.segments import SegmentLog
+log = SegmentLog(Path(sys.argv[1]))
+log.append_data(b'"type":"MetricsRecorded","v":1', b"x:0", b'{"values":{"a":1}}')
+if os.fork() == 0:
+    print(os.getpid(), log.writer, flush=True)
+    sys.stdin.read(1)
+    os._exit(0)
+print(log.writer, flush=True)
+os._exit(0)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", program, str(tmp_path / "store")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdin and process.stdout
+    said = sorted((process.stdout.readline().split() for _ in range(2)), key=len)
+    process.wait()
+    try:
+        assert said[1][1] == "None"
+        assert not SegmentLog(tmp_path / "store").alive(said[0][0])
+    finally:
+        process.stdin.write("x")
+        process.stdin.close()
+        process.stdout.close()
+
+
 def test_life_and_death(tmp_path: Path) -> None:
     program = """
 import os, sys, time

@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from mltracker.errors import InvalidValue
+from mltracker.events.envelope import encode, format_time, initial_crc, kind
 from mltracker.events.log import LostEvents, Reader
-from mltracker.events.segments import SegmentLog, compact, pull
+from mltracker.events.segments import SegmentLog, compact, layout, pull
 
 Write = Callable[[SegmentLog, int], str]
 
@@ -136,6 +137,38 @@ def test_an_intact_copy_mends_a_damaged_one(tmp_path: Path, write: Write) -> Non
     assert before < 14 and reader.notices
     pull(tmp_path / "there", tmp_path / "here")
     assert before + len(drain(reader)) == 14 and not reader.notices
+
+
+def write_part(store: Path, part: int, first: int, names: list[str], state: int) -> int:
+    """A part of writer 0...0 by hand, one ExperimentCreated per name; the CRC state after its second event."""
+    layout.make_store(store)
+    writer = "0" * 32
+    content = layout.Header(writer, part, first, state, "", "", "", 1, False).encode()
+    after = state
+    for index, name in enumerate(names):
+        at = format_time(1_800_000_000_000_000 + first + index).encode()
+        stream = f"{writer}:{first + index}".encode()
+        line, state = encode(
+            first + index, at, kind("ExperimentCreated", 1), stream, b'{"name":"%b"}' % name.encode(), state
+        )
+        content += line
+        after = state if index == 1 else after
+    layout.segment_path(store, writer, part).write_bytes(content)
+    return after
+
+
+def test_where_parts_differ_the_higher_holds_and_verify_names_it(store: Path) -> None:
+    after_two = write_part(store, 0, 0, ["a", "b", "c", "d"], initial_crc("0" * 32))
+    early = SegmentLog(store).reader()
+    assert len(drain(early)) == 4
+    write_part(store, 1, 2, ["C", "D", "E"], after_two)
+    with pytest.raises(LostEvents, match="other bytes"):
+        drain(early)
+    lines = [line for batch in SegmentLog(store).reader().poll() for line in batch.lines]
+    assert [line["data"]["name"] for line in lines] == ["a", "b", "C", "D", "E"]
+    assert [event.data["name"] for event in SegmentLog(store).history()] == ["a", "b", "C", "D", "E"]
+    report = SegmentLog(store).verify()
+    assert not report.ok and report.events == 5
 
 
 def test_packing_keeps_every_event_once_under_a_running_reader(store: Path, write: Write) -> None:

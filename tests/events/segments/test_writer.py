@@ -92,6 +92,47 @@ def test_an_append_that_meets_a_close_is_refused_cleanly(store: Path) -> None:
         shutil.rmtree(store)
 
 
+def test_an_append_that_waited_for_the_close_is_refused(store: Path) -> None:
+    log = SegmentLog(store)
+    log_step(log, 0)
+    writer = log._writer
+    assert writer is not None
+    log.close()
+    with pytest.raises(Closed):
+        writer.append_data(KIND, STREAM, b"{}")
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+@pytest.mark.parametrize("place", [1, 2])
+def test_an_interrupted_drain_loses_and_doubles_nothing(
+    store: Path, arrived: bool, place: int, monkeypatch: pytest.MonkeyPatch, steps: Callable[[Path], list[int]]
+) -> None:
+    log = SegmentLog(store)
+    log_step(log, 0)
+    writer = log._writer
+    assert writer is not None
+    writer._queue.extend((KIND, STREAM, b'{"values":{"loss":0.5},"step":%d}' % step) for step in (2, 3))
+    write = writer._write
+    calls = []
+
+    def interrupted(fd: int, line: bytes) -> int:
+        calls.append(line)
+        if len(calls) == place:
+            if arrived:
+                write(fd, line)
+            raise KeyboardInterrupt
+        return write(fd, line)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            log_step(log, 1)  # which comes after the queue, and so not at all
+    log_step(log, 4)
+    log.close()
+    assert steps(store) == [0, 2, 3, 4]
+    assert_whole(store)
+
+
 def _log_until_closed(log: SegmentLog, acknowledged: list[int]) -> None:
     with pytest.raises(Closed):
         while True:
@@ -250,15 +291,21 @@ def test_a_signal_handler_that_logs(store: Path) -> None:
     assert_whole(store)
 
 
-def test_fork_in_the_middle(store: Path, steps: Callable[[Path], list[int]]) -> None:
+@pytest.mark.parametrize("begun", ["opening", "logging"])
+def test_fork_in_the_middle(store: Path, begun: str, steps: Callable[[Path], list[int]]) -> None:
     program = """
-import os, sys, threading
+import os, sys, threading, time
 from pathlib import Path
 from mltracker.events.segments import SegmentLog
 log = SegmentLog(Path(sys.argv[1]))
 def note(step):
     log.append_data(b'"type":"MetricsRecorded","v":1', b"x:0", b'{"values":{"a":1},"step":%d}' % step)
-threads = [threading.Thread(target=lambda base=base: [note(base + i) for i in range(2000)]) for base in (0, 2000)]
+if sys.argv[2] == "logging": note(-1)
+def work(base):
+    for i in range(2000):
+        note(base + i)
+        if i % 100 == 0: time.sleep(0.002)
+threads = [threading.Thread(target=work, args=(base,)) for base in (0, 2000)]
 for thread in threads: thread.start()
 children = []
 for child in range(8):
@@ -267,12 +314,14 @@ for child in range(8):
         for i in range(100): note(10000 + child * 100 + i)
         sys.exit(0)
     children.append(pid)
+    time.sleep(0.003)
 for thread in threads: thread.join()
 assert all(os.waitpid(pid, 0)[1] == 0 for pid in children)
 log.close()
 """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program, str(store)], check=True, timeout=60)
-    assert sorted(steps(store)) == [*range(4000), *range(10000, 10800)]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program, str(store), begun], check=True, timeout=60)
+    assert sorted(steps(store)) == [*range(-1 if begun == "logging" else 0, 4000), *range(10000, 10800)]
+    assert len(list((store / "events").glob("*.jsonl"))) == 9
     assert_whole(store)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
@@ -12,6 +14,10 @@ import mltracker
 from mltracker import Metric, Tracker
 from mltracker.events import MetricSeriesRecorded, MetricsRecorded
 from mltracker.tracker import columns, metrics
+
+
+class Name(str, enum.Enum):  # noqa: UP042 - unlike StrEnum, its str() is not its value
+    LOSS = "loss"
 
 
 @pytest.fixture
@@ -64,6 +70,13 @@ def test_names_are_remembered_up_to_a_limit(tracker: Tracker, monkeypatch: pytes
     for name in "abcd":
         log.log({name: 1.0})
     assert metrics._names == {"a", "b"} and len(log.list()) == 4
+
+
+def test_names_that_are_another_type_of_string(tracker: Tracker) -> None:
+    recorded = tracker.experiment("e").aggregate("1").metrics
+    for name in ("loss", np.str_("loss"), Name.LOSS):
+        recorded.log({name: 1.0}, step=1)
+    assert [(type(point.name), point.name) for point in recorded.list()] == [(str, "loss")] * 3
 
 
 def test_a_mapping_that_is_no_dict(tracker: Tracker) -> None:

@@ -142,6 +142,23 @@ def test_a_failing_training(tracker: Tracker, error: BaseException) -> None:
     assert aggregate.status == "completed" and len(aggregate.trainings) == 2
 
 
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_the_users_error_comes_out_even_where_it_cannot_be_recorded(open_tracker: OpenTracker) -> None:
+    tracker = open_tracker()
+    aggregate = tracker.experiment("e").aggregate("1")
+    with pytest.raises(Wordless), aggregate.training():
+        raise Wordless
+    assert aggregate.status == "failed"
+    with pytest.raises(ValueError, match="mine") as caught, aggregate.training():
+        tracker.close()
+        raise ValueError("mine")
+    assert "was not recorded" in caught.value.__notes__[0]
+
+
 def test_a_training_whose_process_ended_is_interrupted(open_tracker: OpenTracker) -> None:
     with open_tracker() as tracker:
         aggregate = tracker.experiment("a").aggregate("1")
