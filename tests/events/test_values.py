@@ -247,3 +247,15 @@ def test_names_keep_the_rules(name: Any, rule: str) -> None:
 def test_names_in_paths_hold_no_slashes(name: str) -> None:
     with pytest.raises(InvalidName, match="no slash or backslash"):
         values.name("id", name, slashes=False)
+
+
+class Phase(str, enum.Enum):  # noqa: UP042 - unlike StrEnum, its str() is not its value
+    TRAIN = "train"
+
+
+def test_an_enum_of_strings_is_its_value_wherever_it_stands() -> None:
+    assert values.name("phase", Phase.TRAIN) == "train"
+    assert type(values.name("phase", Phase.TRAIN)) is str
+    assert values.encode({Phase.TRAIN: Phase.TRAIN}) == {"train": "train"}
+    assert [type(key) for key in values.encode({Phase.TRAIN: 1})] == [str]
+    assert values.text(Phase.TRAIN, "note") == "train"
