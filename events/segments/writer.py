@@ -294,9 +294,8 @@ class Writer:
             os.close(fd)
 
     def choose_write(self) -> None:
-        """Look whether other threads live, which decides how to write. Who had some will have them again, each epoch."""
-        if self._write is os.write:
-            self._write = choose_write(self._folder)
+        """Look again whether other threads live, which decides how to write."""
+        self._write = choose_write(self._folder)
 
 
 def decode_first(fd: int) -> int:

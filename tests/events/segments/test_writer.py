@@ -465,22 +465,3 @@ def test_when_what_is_synced(store: Path, durability: str, monkeypatch: pytest.M
     expected = {"always": (1, 1, 1), "interval": (0, 1, 1), "os": (0, 0, 0)}
     assert (metrics, structural, later) == expected[durability]
     log.close()
-
-
-def test_a_program_that_had_threads_keeps_the_lock_while_it_writes(store: Path) -> None:
-    log = SegmentLog(store, durability="os")
-    log_step(log, 0)
-    writer = log._writer
-    assert writer is not None
-    assert writer._write is os.write
-    stop = threading.Event()
-    thread = threading.Thread(target=stop.wait)
-    thread.start()
-    writer.choose_write()
-    held = writer._write
-    assert held is not os.write
-    stop.set()
-    thread.join()
-    writer.choose_write()
-    assert writer._write is held
-    log.close()
