@@ -1,5 +1,4 @@
-"""Every event type with its schema version, and what it carries: primitives only, so that no rename of a model can
-change history.
+"""Every event type with its schema version, and what it carries: primitives, so that renaming a model changes nothing.
 
 An event is a fact in the past tense on the stream of one entity. `stream` is the id of the event that created the
 entity, `writer:seq`; an event that creates one leaves it empty and gets its own id. To change an event, raise its
@@ -17,8 +16,11 @@ from mltracker.errors import InvalidValue, UnreadableEvent
 from mltracker.events import upcasters
 from mltracker.events.fields import (
     STORED,
+    CommandLine,
     Count,
     Counts,
+    Environment,
+    FreeText,
     Key,
     Name,
     Numbers,
@@ -207,7 +209,7 @@ class TagsChanged(Event):
 
 
 class NoteChanged(Event):
-    text: Text
+    text: FreeText
 
 
 # Metrics -------------------------------------------------------------------------------------------------------------
@@ -252,12 +254,12 @@ class MetricVoided(Event):
     """`point` is `writer:seq:name[:index]`."""
 
     point: Text
-    why: Text = ""
+    why: FreeText = ""
 
 
 class MetricUnvoided(Event):
     point: Text
-    why: Text = ""
+    why: FreeText = ""
 
 
 class MetricRenamed(Event):
@@ -266,19 +268,19 @@ class MetricRenamed(Event):
     old: Name
     new: Name
     position: Vector
-    why: Text = ""
+    why: FreeText = ""
 
 
 class MetricRenameUndone(Event):
     rename: Text
-    why: Text = ""
+    why: FreeText = ""
 
 
 class MetricsCleared(Event):
     """Touches exactly the points up to `position`, `{writer: last seq seen}`."""
 
     position: Vector
-    why: Text = ""
+    why: FreeText = ""
 
 
 # Trainings and iterations --------------------------------------------------------------------------------------------
@@ -298,7 +300,7 @@ class TrainingFailed(Event):
     version = 2
     training: Text
     error_type: Text
-    message: Text
+    message: FreeText
 
 
 class IterationStarted(Event):
@@ -315,7 +317,7 @@ class IterationStarted(Event):
 class IterationCompleted(Event):
     """Ends the IterationStarted that `iteration` names, or, without it, is a whole iteration by itself.
 
-    `duration` is in seconds, `metrics` the final values.
+    `duration` is in seconds, `metrics` are final; `parameters` of one that ends another: its `batches` and `samples`.
     """
 
     iteration: Text | None = None
@@ -332,14 +334,14 @@ class IterationCompleted(Event):
 class IterationFailed(Event):
     iteration: Text
     error_type: Text
-    message: Text
+    message: FreeText
 
 
 class IterationsCleared(Event):
     """Touches exactly the iterations up to `position`, `{writer: last seq seen}`."""
 
     position: Vector
-    why: Text = ""
+    why: FreeText = ""
 
 
 # Sessions and the store ----------------------------------------------------------------------------------------------
@@ -349,15 +351,15 @@ class SessionStarted(Event):
     """Event 0 of every writer. `environment` is what it ran on; open to growth."""
 
     creates = True
-    command: Texts = []
+    command: CommandLine = []
     host: Text = ""
     pid: Count | None = None
-    environment: Parameters = {}
+    environment: Environment = {}
 
 
 class SessionDescribed(Event):
     of_session = True
-    environment: Parameters
+    environment: Environment
 
 
 class SessionEnded(Event):
@@ -390,7 +392,7 @@ class EventErased(Event):
     of_session = True
     events: Texts
     who: Text
-    why: Text
+    why: FreeText
 
 
 class Erased(Event):

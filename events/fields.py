@@ -1,7 +1,8 @@
 """The kinds of fields that events are made of: strict on writing, lenient on reading.
 
 `load` passes the context "stored": then words such as "NaN" become floats again, and rules that a later release may
-have loosened are not applied to what is history.
+have loosened are not applied to what is history. Secrets are cut out on writing (see `redaction`), never out of names,
+ids and hashes.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from pydantic import (
 )
 
 from mltracker.errors import InvalidValue
-from mltracker.events import values
+from mltracker.events import redaction, values
 
 STORED = "stored"
+OF_FILES_AND_PACKAGES = frozenset(("code", "packages", "editable"))
+"""Of an environment: keys in there are paths and packages (`token.py`, `detect-secrets`) and tell nothing."""
 KEY_PATTERN = r"^([0-9a-f]{32}:(0|[1-9][0-9]{0,18}))?$"
 
 
@@ -44,7 +47,25 @@ def _numbers(value: Any, info: ValidationInfo) -> Any:
 def _parameters(value: Any, info: ValidationInfo) -> Any:
     if info.context == STORED:
         return values.decode(value)
-    return values.decode(values.encode(value, info.field_name or "parameters"))
+    return redaction.parameters(values.decode(values.encode(value, info.field_name or "parameters")))
+
+
+def _environment(value: Any, info: ValidationInfo) -> Any:
+    if info.context == STORED or not isinstance(value, Mapping):
+        return _parameters(value, info)
+    plain = values.decode(values.encode(value, info.field_name or "environment"))
+    return {
+        key: redaction.contents(item) if key in OF_FILES_AND_PACKAGES else redaction.under(key, item)
+        for key, item in plain.items()
+    }
+
+
+def _free_text(value: str, info: ValidationInfo) -> str:
+    return value if info.context == STORED else redaction.text(value)
+
+
+def _command(value: list[str], info: ValidationInfo) -> list[str]:
+    return value if info.context == STORED else redaction.command(value)
 
 
 def column(value: Any, info: ValidationInfo) -> list[Any]:
@@ -87,8 +108,14 @@ Values = Annotated[dict[Name, _Written], BeforeValidator(_numbers)]
 Numbers = Annotated[list[Annotated[_Written, BeforeValidator(_number)]], BeforeValidator(column)]
 Counts = Annotated[list[Count], BeforeValidator(column)]
 Texts = Annotated[list[Text], BeforeValidator(column)]
+FreeText = Annotated[Text, AfterValidator(_free_text)]
+"""What people and errors say."""
+CommandLine = Annotated[Texts, AfterValidator(_command)]
 Parameters = Annotated[
     dict[str, Any], BeforeValidator(_parameters), PlainSerializer(values.encode, return_type=dict[str, Any])
+]
+Environment = Annotated[
+    dict[str, Any], BeforeValidator(_environment), PlainSerializer(values.encode, return_type=dict[str, Any])
 ]
 Vector = dict[Text, Count]
 """A position: the last seq seen of each writer."""

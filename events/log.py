@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from mltracker.events.blobs import Blobs
     from mltracker.events.catalogue import Event
     from mltracker.events.envelope import Recorded
 
@@ -99,6 +100,11 @@ class EventLog(ABC):
     @abstractmethod
     def writer(self) -> str | None:
         """This process's writer id (32 hex digits); None until its first append."""
+
+    @property
+    @abstractmethod
+    def blobs(self) -> Blobs:
+        """The contents that events name by their SHA-256."""
 
     @abstractmethod
     def append(self, event: Event) -> Receipt:

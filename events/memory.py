@@ -12,6 +12,7 @@ from zlib import crc32
 import orjson
 
 from mltracker.errors import Closed, InvalidValue
+from mltracker.events.blobs import Blobs, MemoryBlobs
 from mltracker.events.clock import Clock
 from mltracker.events.envelope import CRC_TAIL, CRC_TAIL_LENGTH, encode, format_time, initial_crc, kind, parse_time
 from mltracker.events.log import Batch, EventLog, Line, LostEvents, Position, Problem, Reader, Receipt, Report, Section
@@ -38,11 +39,16 @@ class MemoryLog(EventLog):
         self._own: dict[int, str] = {}
         self._living: set[str] = set()
         self._clock = Clock()
+        self._blobs = MemoryBlobs()
         self._closed = False
 
     @property
     def writer(self) -> str | None:
         return self._own.get(os.getpid())
+
+    @property
+    def blobs(self) -> Blobs:
+        return self._blobs
 
     def append(self, event: Event) -> Receipt:
         """As the port says. Raises InvalidValue for an event that needs a stream and has none."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import orjson
 
 from mltracker.errors import AppendFailed, Closed, ReadOnly
+from mltracker.events.blobs import Blobs, FolderBlobs
 from mltracker.events.catalogue import Event, SessionEnded, SessionStarted
 from mltracker.events.clock import Clock
 from mltracker.events.envelope import kind, parse_time
@@ -67,6 +68,10 @@ class SegmentLog(EventLog):
     @property
     def writer(self) -> str | None:
         return self._writer.id if self._writer else None
+
+    @property
+    def blobs(self) -> Blobs:
+        return FolderBlobs(self.folder / "blobs", read_only=self._read_only)
 
     # Appending -------------------------------------------------------------------------------------------------------
 
