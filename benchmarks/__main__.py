@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import reading, rebuilding, writing
+from benchmarks import capturing, reading, rebuilding, writing
 from benchmarks.goals import GOALS, Goal, Result, meets
 from benchmarks.measure import FULL, QUICK, Size
 
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[Size, Path], dict[str, Result]]] = {
     "writing": writing.run,
     "rebuilding": rebuilding.run,
     "reading": reading.run,
+    "capturing": capturing.run,
 }
 VERDICTS = {True: "met", False: "NOT MET", None: "not built"}
 

@@ -53,6 +53,8 @@ GOALS = [
     Goal("space_memory", "memory of a rebuild, a point: memory", 40, "bytes"),
     Goal("space_tinydb", "memory of a rebuild, a point: TinyDB", 130, "bytes"),
     Goal("space_sqlite", "memory of a rebuild, a point: SQLite", 40, "bytes"),
+    Goal("capture", "what capturing adds before the first event", 100, "ms"),
+    Goal("described", "until the description is recorded", 5000, "ms"),
     Goal("import", "import mltracker", 50, "ms"),
 ]
 

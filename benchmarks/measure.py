@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import mltracker
 
+os.environ["MLTRACKER_CAPTURE"] = "minimal"  # what else is measured is not to be measured beside a description
 NAMES = ["loss", "accuracy", "precision", "recall", "f1", "auc", "lr", "grad_norm", "throughput", "entropy"]
 EXPERIMENT = "bench"
 
@@ -28,10 +30,14 @@ class Size:
     events: int
     aggregates: int
     segments: int
+    files: int
 
 
-FULL = Size(rounds=5, calls=20_000, paced=5_000, points=1_000_000, events=1_000_000, aggregates=10_000, segments=10_000)
-QUICK = Size(rounds=1, calls=200, paced=100, points=5_000, events=2_000, aggregates=50, segments=20)
+FULL = Size(
+    rounds=5, calls=20_000, paced=5_000, points=1_000_000, events=1_000_000, aggregates=10_000, segments=10_000,
+    files=10_000,
+)  # fmt: skip
+QUICK = Size(rounds=1, calls=200, paced=100, points=5_000, events=2_000, aggregates=50, segments=20, files=200)
 
 
 def interleaved(rounds: int, contestants: Mapping[str, Callable[[], float]]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from mltracker.errors import InvalidValue, NotFound
 
 if TYPE_CHECKING:
-    from mltracker.ports import Aggregates, Iterations, Metrics, Modules
+    from mltracker.ports import Aggregates, Checkpoints, Iterations, Metrics, Modules
 
 T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -40,6 +40,20 @@ class Module(Shown):
     name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, thing: object, type: str = "model", name: str | None = None) -> Module:
+        """The identity of an object: `parameters` are its class and what it was made with, `hash` is of both.
+
+        Knows objects of classes registered with `mltracker.register`, functions, dataclasses, and the objects of torch,
+        scikit-learn, Keras and pydantic. Weights and other state of a training never count. Of a torch model whose class
+        is not registered, the structure is all that counts: register it to include its arguments. `name` is the class's.
+        Raises InvalidValue for an object that says nothing of itself, InvalidParameters for an argument that has no
+        JSON form.
+        """
+        from mltracker.capture.objects import module_of
+
+        return module_of(thing, type, name)
+
 
 @dataclass(slots=True)
 class Dataset(Shown):
@@ -48,6 +62,19 @@ class Dataset(Shown):
     hash: str
     name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: object, name: str | None = None, parameters: Mapping[str, Any] | None = None) -> Dataset:
+        """The identity of data by its content, whatever its memory layout: 64 hex digits of SHA-256.
+
+        Takes NumPy arrays, pandas and polars frames, torch tensors and datasets of them, files and folders (a `Path` or
+        a text, which is a path), and lists and mappings of all these. `name` is the file's or that of its kind;
+        `parameters` tell shape, size and the like, and what is given here. Raises InvalidValue for what cannot be read
+        or has no content of its own, NotFound for a path that is not there.
+        """
+        from mltracker.capture.datasets import dataset_of
+
+        return dataset_of(data, name, parameters)
 
 
 @dataclass(slots=True)
@@ -84,7 +111,8 @@ class Iteration(Shown):
     """One pass over a dataset: `parameters` say how the data was fed, `modules` are the others that took part.
 
     As answered it also carries `id`, `at` (start, microseconds since 1970 UTC; `time` is the same as a datetime),
-    `session`, `status` (running, completed, failed), `error`, `duration` in seconds and its final `metrics`.
+    `session`, `status` (running, completed, failed), `error`, `duration` in seconds, its final `metrics`, and how many
+    `batches` and `samples` it was fed, where it counted them.
     """
 
     hash: str
@@ -100,11 +128,78 @@ class Iteration(Shown):
     error: str | None = field(default=None, compare=False, repr=False)
     duration: float | None = field(default=None, compare=False, repr=False)
     metrics: Mapping[str, int | float] = field(default_factory=dict, compare=False, repr=False)
+    batches: int | None = field(default=None, compare=False, repr=False)
+    samples: int | None = field(default=None, compare=False, repr=False)
 
     @property
     def time(self) -> datetime | None:
         """When it started, in UTC; None if it was not read from a store."""
         return None if self.at is None else _time(self.at)
+
+
+@dataclass(slots=True)
+class Checkpoint(Shown):
+    """A content kept by its SHA-256 (`hash`, hex): weights, say. `size` is in bytes.
+
+    `iteration` is the id of the one that it is a part of. `at` is in microseconds since 1970 UTC; `time` is the same
+    as a datetime.
+    """
+
+    name: str
+    hash: str
+    size: int
+    iteration: str | None = None
+    id: str | None = field(default=None, compare=False, repr=False)
+    at: int | None = field(default=None, compare=False, repr=False)
+    session: str | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def time(self) -> datetime | None:
+        """When it was stored, in UTC; None if it was not read from a store."""
+        return None if self.at is None else _time(self.at)
+
+
+@dataclass(slots=True)
+class Reproduction(Shown):
+    """A run that repeated an aggregate: its `verdict`, the key of the aggregate that it made, and `details`.
+
+    `at` is in microseconds since 1970 UTC; `time` is the same as a datetime.
+    """
+
+    verdict: str
+    reproduction: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = field(default=None, compare=False, repr=False)
+    at: int | None = field(default=None, compare=False, repr=False)
+    session: str | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def time(self) -> datetime | None:
+        """When it was recorded, in UTC; None if it was not read from a store."""
+        return None if self.at is None else _time(self.at)
+
+
+@dataclass(slots=True)
+class Correction(Shown):
+    """What somebody did to recorded points: `kind` is void, unvoid, rename, undo (of a rename), clear or forget.
+
+    `name` is the point's id (void, unvoid), the metric's name (rename) or the rename's id (undo), `to` a metric's new
+    name. Clear hides all points that there were, forget all iterations. `by` is on whose behalf, if anybody's.
+    """
+
+    kind: str
+    name: str = ""
+    to: str = ""
+    why: str = ""
+    by: str = ""
+    id: str = field(default="", compare=False, repr=False)
+    at: int = field(default=0, compare=False, repr=False)
+    session: str = field(default="", compare=False, repr=False)
+
+    @property
+    def time(self) -> datetime:
+        """When it was made, in UTC."""
+        return _time(self.at)
 
 
 @dataclass(slots=True)
@@ -221,13 +316,14 @@ class Experiment(Shown):
 class Aggregate(Shown):
     """A model and its data as one unit. `keys` are the ids of the events that created it, oldest first.
 
-    `metrics`, `iterations` and `modules` may be collections of the caller's own (see `mltracker.ports`).
+    `metrics`, `iterations`, `checkpoints` and `modules` may be collections of the caller's own (see `mltracker.ports`).
     `config` is nested or flat; `last` holds the latest value of each metric by (phase, name). Raises InvalidValue for
     another kind of collection.
     """
 
     metrics: Connected[Metrics] = Connected("Metrics")
     iterations: Connected[Iterations] = Connected("Iterations")
+    checkpoints: Connected[Checkpoints] = Connected("Checkpoints")
 
     def __init__(
         self,
@@ -236,6 +332,7 @@ class Aggregate(Shown):
         *,
         metrics: Metrics | None = None,
         iterations: Iterations | None = None,
+        checkpoints: Checkpoints | None = None,
         config: Mapping[str, Any] | None = None,
         tags: Mapping[str, Any] | None = None,
         note: str = "",
@@ -249,6 +346,7 @@ class Aggregate(Shown):
         self.modules = modules
         self.metrics = metrics
         self.iterations = iterations
+        self.checkpoints = checkpoints
         self.config = config or {}
         self.tags = dict(tags or {})
         self.note = note

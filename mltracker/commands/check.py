@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mltracker.errors import InvalidParameters, InvalidValue
-from mltracker.events import values
+from mltracker.events import redaction, values
 from mltracker.events.catalogue import DatasetData, ModuleData
 from mltracker.models import Dataset, Module
 
@@ -51,10 +51,13 @@ def text(field: str, value: object) -> str:
 
 
 def parameters(field: str, value: object) -> dict[str, Any]:
-    """A mapping of what JSON can hold, as plain Python. Raises InvalidParameters with the path inside."""
+    """A mapping of what JSON can hold, as plain Python without secrets.
+
+    Raises InvalidParameters with the path inside.
+    """
     if not isinstance(value, Mapping):
         raise InvalidParameters(field, f"must be a mapping, not {type(value).__name__}")
-    plain = values.decode(values.encode(value, field))
+    plain = redaction.parameters(values.decode(values.encode(value, field)))  # here too, to compare with what is known
     assert isinstance(plain, dict)
     return plain
 
