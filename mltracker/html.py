@@ -9,7 +9,17 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from mltracker.models import Aggregate, Dataset, Experiment, Iteration, Metric, Module
+    from mltracker.models import (
+        Aggregate,
+        Checkpoint,
+        Correction,
+        Dataset,
+        Experiment,
+        Iteration,
+        Metric,
+        Module,
+        Reproduction,
+    )
 
 T = TypeVar("T")
 LONGEST_TABLE = 100
@@ -116,8 +126,23 @@ def _iteration(item: Iteration) -> dict[str, Any]:
         "modules": ", ".join(module.name for module in item.modules),
         "metrics": item.metrics,
         "seconds": item.duration,
+        "batches": item.batches,
+        "samples": item.samples,
         "started": _moment(item.at),
     }
+
+
+def _checkpoint(item: Checkpoint) -> dict[str, Any]:
+    return {"name": item.name, "bytes": item.size, "hash": item.hash, "at": _moment(item.at)}
+
+
+def _reproduction(item: Reproduction) -> dict[str, Any]:
+    return {"verdict": item.verdict, "reproduction": item.reproduction, "at": _moment(item.at)}
+
+
+def _correction(item: Correction) -> dict[str, Any]:
+    told = {"kind": item.kind, "name": item.name, "to": item.to, "why": item.why, "by": item.by}
+    return {**told, "at": _moment(item.at or None), "session": item.session}
 
 
 _FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
@@ -127,6 +152,9 @@ _FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Dataset": _dataset,
     "Metric": _metric,
     "Iteration": _iteration,
+    "Checkpoint": _checkpoint,
+    "Reproduction": _reproduction,
+    "Correction": _correction,
 }
 _REST: dict[str, Callable[[Any], dict[str, Any]]] = {"Aggregate": _aggregate_rest}
 """What a card shows besides."""

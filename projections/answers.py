@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 from mltracker.events import values
-from mltracker.models import Aggregate, Dataset, Experiment, Iteration, Module, Session, Training
-from mltracker.ports import AggregateQueries, ExperimentQueries, IterationQueries, ModuleQueries
+from mltracker.models import (
+    Aggregate,
+    Checkpoint,
+    Correction,
+    Dataset,
+    Experiment,
+    Iteration,
+    Module,
+    Reproduction,
+    Session,
+    Training,
+)
+from mltracker.ports import AggregateQueries, CheckpointQueries, ExperimentQueries, IterationQueries, ModuleQueries
 from mltracker.projections import fold, summaries
 from mltracker.projections.building import collector_off
 from mltracker.projections.store import Document, Store
@@ -60,6 +71,13 @@ def live_keys(store: Store, aggregates: Sequence[str]) -> list[str]:
             if above is not None and live(above):
                 keys.append(key)
     return keys
+
+
+def writers(store: Store, aggregates: Sequence[str]) -> set[str]:
+    """Those who wrote to them."""
+    keys = live_keys(store, aggregates)
+    points = {table.heading.writer for key in keys for table in store.tables(key)}
+    return points.union(*(state.get("writers", {}) for state in states_of(store, keys)))
 
 
 class ExperimentAnswers(ExperimentQueries):
@@ -174,6 +192,9 @@ class ModuleAnswers(ModuleQueries):
 
 # Iterations ----------------------------------------------------------------------------------------------------------
 
+RUNNING: list[Any] = [None, ["running", None, None, None, {}]]
+"""The end of an iteration that has none: stamp, then status, time, error, duration and metrics."""
+
 
 class IterationAnswers(IterationQueries):
     def __init__(self, store: Store, aggregates: Sequence[str]) -> None:
@@ -196,7 +217,7 @@ class IterationAnswers(IterationQueries):
 
 
 def _iteration(doc: Document) -> Iteration:
-    _, (status, ended_at, error, duration, metrics) = doc.get("ended", [None, ["running", None, None, None, {}]])
+    _, (status, ended_at, error, duration, metrics, *counts) = doc.get("ended", RUNNING)
     if duration is None and ended_at is not None and ended_at > doc["at"]:
         duration = (ended_at - doc["at"]) / 1e6
     data = doc.get("dataset")
@@ -214,4 +235,52 @@ def _iteration(doc: Document) -> Iteration:
         error,
         None if duration is None else values.decode_number(duration),
         {name: values.decode_number(value) for name, value in metrics.items()},
+        *counts,
     )
+
+
+# Checkpoints, reproductions, corrections -----------------------------------------------------------------------------
+
+
+class CheckpointAnswers(CheckpointQueries):
+    def __init__(self, store: Store, aggregates: Sequence[str]) -> None:
+        self._store = store
+        self._aggregates = aggregates
+
+    def list(self, name: str | None = None) -> builtins.list[Checkpoint]:
+        return [
+            Checkpoint(doc["name"], doc["hash"], doc["size"], doc["iteration"], id, doc["at"], _session_of(doc))
+            for id, doc in _kept(self._store, self._aggregates, "checkpoints")
+            if name in (None, doc["name"])
+        ]
+
+
+def reproductions(store: Store, aggregates: Sequence[str]) -> list[Reproduction]:
+    return [
+        Reproduction(
+            doc["verdict"], doc["reproduction"], values.decode(doc["details"]), id, doc["at"], _session_of(doc)
+        )
+        for id, doc in _kept(store, aggregates, "reproductions")
+    ]
+
+
+def corrections(store: Store, aggregates: Sequence[str]) -> list[Correction]:
+    return [
+        Correction(
+            **{name: doc[name] for name in ("kind", "name", "to", "why", "by", "at") if name in doc},
+            id=id,
+            session=_session_of(doc),
+        )
+        for id, doc in _kept(store, aggregates, "corrections")
+    ]
+
+
+def _kept(store: Store, aggregates: Sequence[str], place: str) -> list[tuple[str, Document]]:
+    """What lies in that place of their states by the events' ids, oldest first."""
+    states = states_of(store, live_keys(store, aggregates))
+    held = [item for state in states for item in state.get(place, {}).items()]
+    return sorted(held, key=lambda item: item[1]["stamp"])
+
+
+def _session_of(doc: Document) -> str:
+    return f"{doc['stamp'][1]}:0"

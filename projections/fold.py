@@ -6,8 +6,8 @@ order and make the same documents.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 
@@ -18,23 +18,11 @@ from mltracker.events.log import Batch, Line
 from mltracker.projections import intake
 from mltracker.projections.columns import Heading, Table
 from mltracker.projections.intake import Clock
+from mltracker.projections.registers import Fact, Stamp, assign, raise_position, subject
 from mltracker.projections.store import Document, Store
-
-Stamp = list[Any]
-"""`[at, writer, seq]`, as documents hold it."""
 
 UNFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 """What a payload that does not fit its schema makes handlers raise."""
-
-
-class Fact(NamedTuple):
-    """An event to be folded. `shown` is the time that people see: the wall clock's where the stamp's ran ahead."""
-
-    id: str
-    stamp: Stamp
-    shown: int
-    stream: str
-    data: dict[str, Any]
 
 
 def apply(store: Store, clock: Clock, unknown: Counter[str], batch: Batch) -> None:
@@ -119,28 +107,6 @@ def _rejected(writer: str, line: Line, error: Exception) -> ProjectionError:
     )
 
 
-# Registers -----------------------------------------------------------------------------------------------------------
-
-
-def assign(registers: Document, name: str, stamp: Stamp, value: Any) -> None:
-    """Set a register `[stamp, value]` unless a later event did. A stamp may end with the place in its event."""
-    held = registers.get(name)
-    if held is None or stamp >= held[0]:
-        registers[name] = [stamp, value]
-
-
-def raise_position(positions: Document, position: Mapping[str, int]) -> None:
-    """Pointwise maximum."""
-    for writer, seq in position.items():
-        positions[writer] = max(seq, positions.get(writer, -1))
-
-
-def _subject(store: Store, fact: Fact) -> Document:
-    state = store.entity(fact.stream or fact.id)
-    state["latest"] = max(fact.stamp, state.get("latest", fact.stamp))
-    return state
-
-
 # Experiments and aggregates ------------------------------------------------------------------------------------------
 
 
@@ -161,30 +127,30 @@ def aggregate_created(store: Store, fact: Fact) -> None:
 
 
 def _created(store: Store, fact: Fact, kind: str) -> Document:
-    state = _subject(store, fact._replace(stream=fact.id))
+    state = subject(store, fact._replace(stream=fact.id))
     state.update(kind=kind, created=fact.stamp, at=fact.shown)
     return state
 
 
 def renamed(store: Store, fact: Fact) -> None:
-    assign(_subject(store, fact), "name", fact.stamp, fact.data["name"])
+    assign(subject(store, fact), "name", fact.stamp, fact.data["name"])
 
 
 def deleted(store: Store, fact: Fact) -> None:
-    assign(_subject(store, fact), "deletion", fact.stamp, fact.data["deletion"])
+    assign(subject(store, fact), "deletion", fact.stamp, fact.data["deletion"])
 
 
 def restored(store: Store, fact: Fact) -> None:
-    assign(_subject(store, fact), "deletion", fact.stamp, None)
+    assign(subject(store, fact), "deletion", fact.stamp, None)
 
 
 def module_attached(store: Store, fact: Fact) -> None:
-    _attach(_subject(store, fact), fact.stamp, 0, fact.data["module"])
+    _attach(subject(store, fact), fact.stamp, 0, fact.data["module"])
 
 
 def module_detached(store: Store, fact: Fact) -> None:
     key = module_key(fact.data["module_type"], fact.data["hash"])
-    assign(_subject(store, fact).setdefault("modules", {}), key, [*fact.stamp, 0], None)
+    assign(subject(store, fact).setdefault("modules", {}), key, [*fact.stamp, 0], None)
 
 
 def module_key(type: str, hash: str) -> str:
@@ -198,7 +164,7 @@ def _attach(state: Document, stamp: Stamp, index: int, module: dict[str, Any]) -
 
 
 def config_changed(store: Store, fact: Fact) -> None:
-    state = _subject(store, fact)
+    state = subject(store, fact)
     _configure(state, fact.stamp, fact.data.get("changes", {}))
     for key in fact.data.get("removed", ()):
         held = _setting(state, key)
@@ -217,7 +183,7 @@ def _setting(state: Document, key: str) -> Document:
 
 
 def tags_changed(store: Store, fact: Fact) -> None:
-    tags = _subject(store, fact).setdefault("tags", {})
+    tags = subject(store, fact).setdefault("tags", {})
     for key in fact.data.get("removed", ()):
         assign(tags, key, fact.stamp, [])
     for index, (key, value) in enumerate(fact.data.get("changes", {}).items()):
@@ -225,31 +191,61 @@ def tags_changed(store: Store, fact: Fact) -> None:
 
 
 def note_changed(store: Store, fact: Fact) -> None:
-    assign(_subject(store, fact), "note", fact.stamp, fact.data["text"])
+    assign(subject(store, fact), "note", fact.stamp, fact.data["text"])
 
 
 # Corrections of metrics ----------------------------------------------------------------------------------------------
 
 
+def _corrected(store: Store, fact: Fact, kind: str, name: str = "", to: str = "") -> Document:
+    """The state, who did what and why noted in it."""
+    state = subject(store, fact)
+    told = {"name": name, "to": to, "why": fact.data.get("why"), "by": fact.data.get("by")}
+    doc = {key: value for key, value in told.items() if value}
+    state.setdefault("corrections", {})[fact.id] = {"stamp": fact.stamp, "at": fact.shown, "kind": kind, **doc}
+    return state
+
+
 def voided(store: Store, fact: Fact) -> None:
-    assign(_subject(store, fact).setdefault("voids", {}), fact.data["point"], fact.stamp, fact.data.get("why", ""))
+    point = fact.data["point"]
+    assign(_corrected(store, fact, "void", point).setdefault("voids", {}), point, fact.stamp, fact.data.get("why", ""))
 
 
 def unvoided(store: Store, fact: Fact) -> None:
-    assign(_subject(store, fact).setdefault("voids", {}), fact.data["point"], fact.stamp, None)
+    point = fact.data["point"]
+    assign(_corrected(store, fact, "unvoid", point).setdefault("voids", {}), point, fact.stamp, None)
 
 
 def metric_renamed(store: Store, fact: Fact) -> None:
-    rename = {"stamp": fact.stamp, "old": fact.data["old"], "new": fact.data["new"], "position": fact.data["position"]}
-    _subject(store, fact).setdefault("renames", {})[fact.id] = rename
+    old, new = fact.data["old"], fact.data["new"]
+    rename = {"stamp": fact.stamp, "old": old, "new": new, "position": fact.data["position"]}
+    _corrected(store, fact, "rename", old, new).setdefault("renames", {})[fact.id] = rename
 
 
 def rename_undone(store: Store, fact: Fact) -> None:
-    _subject(store, fact).setdefault("undone", {})[fact.data["rename"]] = True
+    rename = fact.data["rename"]
+    _corrected(store, fact, "undo", rename).setdefault("undone", {})[rename] = True
 
 
 def metrics_cleared(store: Store, fact: Fact) -> None:
-    raise_position(_subject(store, fact).setdefault("cleared", {}), fact.data["position"])
+    raise_position(_corrected(store, fact, "clear").setdefault("cleared", {}), fact.data["position"])
+
+
+# Checkpoints and reproductions ---------------------------------------------------------------------------------------
+
+
+def checkpoint_stored(store: Store, fact: Fact) -> None:
+    kept = {name: fact.data[name] for name in ("name", "hash", "size")}
+    _kept(store, fact, "checkpoints", {**kept, "iteration": fact.data.get("iteration")})
+
+
+def reproduction_recorded(store: Store, fact: Fact) -> None:
+    told = {name: fact.data[name] for name in ("verdict", "reproduction")}
+    _kept(store, fact, "reproductions", {**told, "details": fact.data.get("details", {})})
+
+
+def _kept(store: Store, fact: Fact, place: str, doc: Document) -> None:
+    subject(store, fact).setdefault(place, {})[fact.id] = {"stamp": fact.stamp, "at": fact.shown, **doc}
 
 
 # Trainings and iterations --------------------------------------------------------------------------------------------
@@ -268,7 +264,7 @@ def training_failed(store: Store, fact: Fact) -> None:
 
 
 def _training(store: Store, fact: Fact, id: str) -> Document:
-    training: Document = _subject(store, fact).setdefault("trainings", {}).setdefault(id, {})
+    training: Document = subject(store, fact).setdefault("trainings", {}).setdefault(id, {})
     return training
 
 
@@ -277,10 +273,12 @@ def _error(fact: Fact) -> str:
 
 
 DESCRIPTION = ("hash", "phase", "epoch", "dataset", "parameters", "modules")
+COUNTS = ("batches", "samples")
+"""What a completion that ends a started iteration says among its parameters; how it was fed, the start has said."""
 
 
 def iteration_started(store: Store, fact: Fact) -> None:
-    state = _subject(store, fact)
+    state = subject(store, fact)
     doc = store.iteration(fact.stream, fact.id)
     doc.update({name: fact.data[name] for name in DESCRIPTION if name in fact.data}, hash=fact.data["hash"])
     doc.update(started=fact.stamp, at=fact.shown)
@@ -294,19 +292,20 @@ def iteration_completed(store: Store, fact: Fact) -> None:
     id = fact.data.get("iteration")
     if id is None:
         iteration_started(store, fact)
-    _subject(store, fact)
-    end = ["completed", fact.shown, None, fact.data.get("duration"), fact.data.get("metrics", {})]
+    subject(store, fact)
+    counts = [] if id is None else [fact.data.get("parameters", {}).get(name) for name in COUNTS]
+    end = ["completed", fact.shown, None, fact.data.get("duration"), fact.data.get("metrics", {}), *counts]
     assign(store.iteration(fact.stream, id or fact.id), "ended", fact.stamp, end)
 
 
 def iteration_failed(store: Store, fact: Fact) -> None:
-    _subject(store, fact)
+    subject(store, fact)
     end = ["failed", fact.shown, _error(fact), None, {}]
     assign(store.iteration(fact.stream, fact.data["iteration"]), "ended", fact.stamp, end)
 
 
 def iterations_cleared(store: Store, fact: Fact) -> None:
-    state = _subject(store, fact)
+    state = _corrected(store, fact, "forget")
     raise_position(state.setdefault("iterations_cleared", {}), fact.data["position"])
     left = uncleared(state, store.iterations(fact.stream))
     state["epoch"] = max((doc["epoch"] for doc in left if doc.get("epoch") is not None), default=None)
@@ -370,6 +369,8 @@ HANDLERS: dict[tuple[str, int], Callable[[Store, Fact], None]] = {
     ("IterationCompleted", 1): iteration_completed,
     ("IterationFailed", 1): iteration_failed,
     ("IterationsCleared", 1): iterations_cleared,
+    ("CheckpointStored", 1): checkpoint_stored,
+    ("ReproductionRecorded", 1): reproduction_recorded,
     ("SessionStarted", 1): session_started,
     ("SessionDescribed", 1): session_described,
     ("SessionEnded", 1): session_ended,

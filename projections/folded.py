@@ -7,12 +7,20 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mltracker.events.log import Batch
-from mltracker.models import Session
-from mltracker.ports import AggregateQueries, ExperimentQueries, IterationQueries, MetricQueries, ModuleQueries
+from mltracker.models import Correction, Reproduction, Session
+from mltracker.ports import (
+    AggregateQueries,
+    CheckpointQueries,
+    ExperimentQueries,
+    IterationQueries,
+    MetricQueries,
+    ModuleQueries,
+)
 from mltracker.ports.read_model import Hidden
-from mltracker.projections import fold
+from mltracker.projections import answers, fold
 from mltracker.projections.answers import (
     AggregateAnswers,
+    CheckpointAnswers,
     ExperimentAnswers,
     IterationAnswers,
     ModuleAnswers,
@@ -23,6 +31,7 @@ from mltracker.projections.corrections import Corrections, find, point_ids
 from mltracker.projections.intake import Clock
 from mltracker.projections.points import MetricAnswers
 from mltracker.projections.read_model import StoredReadModel
+from mltracker.projections.registers import raise_position
 from mltracker.projections.store import Document, Store
 
 
@@ -56,8 +65,20 @@ class FoldedReadModel(StoredReadModel):
     def iterations(self, aggregates: Sequence[str]) -> IterationQueries:
         return IterationAnswers(self._store, aggregates)
 
-    def sessions(self) -> list[Session]:
+    def checkpoints(self, aggregates: Sequence[str]) -> CheckpointQueries:
+        return CheckpointAnswers(self._store, aggregates)
+
+    def reproductions(self, aggregates: Sequence[str]) -> list[Reproduction]:
+        return answers.reproductions(self._store, aggregates)
+
+    def corrections(self, aggregates: Sequence[str]) -> list[Correction]:
+        return answers.corrections(self._store, aggregates)
+
+    def sessions(self, aggregates: Sequence[str] | None = None) -> list[Session]:
+        wanted = None if aggregates is None else answers.writers(self._store, aggregates)
         started = [doc for doc in self._store.sessions() if "started" in doc]
+        if wanted is not None:
+            started = [doc for doc in started if doc["started"][1] in wanted]
         return [session(doc) for doc in sorted(started, key=lambda doc: doc["started"])]
 
     def deleted_experiments(self, name: str) -> list[Hidden]:
@@ -73,7 +94,7 @@ class FoldedReadModel(StoredReadModel):
             for table in self._store.tables(key):
                 writer, last = table.heading.writer, table.tail.last_seq
                 if last > cleared.get(writer, -1):
-                    fold.raise_position(position, {writer: last})
+                    raise_position(position, {writer: last})
         return position
 
     def iterations_position(self, aggregates: Sequence[str]) -> dict[str, int]:
@@ -81,7 +102,7 @@ class FoldedReadModel(StoredReadModel):
         for state in filter(None, map(self._store.state, aggregates)):
             cleared = state.get("iterations_cleared", {})
             held = state.get("iterated", {}).items()
-            fold.raise_position(position, {writer: seq for writer, seq in held if seq > cleared.get(writer, -1)})
+            raise_position(position, {writer: seq for writer, seq in held if seq > cleared.get(writer, -1)})
         return position
 
     def point_exists(self, aggregates: Sequence[str], point: str) -> str | None:

@@ -13,10 +13,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mltracker.cli import diff, history, output, reading, show, upkeep
+from mltracker.cli import blame, diff, history, output, reading, recipe, reproduce, show, upkeep
 from mltracker.errors import MLTrackerError, Notice
 
-EXIT_CODES = "Exit codes: 0 done; 1 an error, or not found; 2 wrong usage; 3 verify found damage."
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 an error, or not found; 2 wrong usage; 3 verify found damage; "
+    "4 a reproduction diverged, 5 is incomplete, 6 was not runnable."
+)
 
 
 class Commands(TyperGroup):
@@ -71,6 +74,9 @@ COMMANDS: list[Callable[..., None]] = [
     reading.metrics,
     history.log,
     diff.diff,
+    blame.blame,
+    recipe.recipe,
+    reproduce.reproduce,
     upkeep.verify,
     upkeep.rebuild,
     upkeep.pull,

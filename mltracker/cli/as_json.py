@@ -8,7 +8,17 @@ from mltracker.cli import output
 from mltracker.cli.summaries import Summary, in_order
 from mltracker.events import values
 from mltracker.events.envelope import Recorded
-from mltracker.models import Iteration, Metric, Module, Training
+from mltracker.models import (
+    Checkpoint,
+    Correction,
+    Dataset,
+    Iteration,
+    Metric,
+    Module,
+    Reproduction,
+    Session,
+    Training,
+)
 
 if TYPE_CHECKING:
     from mltracker.tracker.aggregates import TrackedAggregate
@@ -91,7 +101,6 @@ def seconds(training: Training) -> float | None:
 
 def iteration_json(iteration: Iteration) -> dict[str, Any]:
     """An iteration as JSON."""
-    dataset = iteration.dataset
     return {
         "hash": iteration.hash,
         "phase": iteration.phase,
@@ -100,12 +109,64 @@ def iteration_json(iteration: Iteration) -> dict[str, Any]:
         "error": iteration.error,
         "started": output.exact(iteration.at),
         "seconds": iteration.duration,
-        "dataset": dataset
-        and {"hash": dataset.hash, "name": dataset.name, "parameters": values.encode(dataset.parameters)},
+        "batches": iteration.batches,
+        "samples": iteration.samples,
+        "dataset": dataset_json(iteration.dataset),
         "parameters": values.encode(iteration.parameters),
         "modules": [module_json(module) for module in iteration.modules],
         "metrics": {name: values.encode_number(value) for name, value in iteration.metrics.items()},
         "id": iteration.id,
+    }
+
+
+def dataset_json(dataset: Dataset | None) -> dict[str, Any] | None:
+    """A dataset as JSON."""
+    if dataset is None:
+        return None
+    return {"hash": dataset.hash, "name": dataset.name, "parameters": values.encode(dataset.parameters)}
+
+
+def checkpoint_json(checkpoint: Checkpoint) -> dict[str, Any]:
+    """A checkpoint as JSON, without its content."""
+    return {
+        "name": checkpoint.name,
+        "hash": checkpoint.hash,
+        "size": checkpoint.size,
+        "iteration": checkpoint.iteration,
+        "at": output.exact(checkpoint.at),
+        "session": checkpoint.session,
+        "id": checkpoint.id,
+    }
+
+
+def reproduction_json(reproduction: Reproduction) -> dict[str, Any]:
+    """A verdict as JSON."""
+    return {
+        "verdict": reproduction.verdict,
+        "reproduction": reproduction.reproduction,
+        "details": values.encode(reproduction.details),
+        "at": output.exact(reproduction.at),
+        "session": reproduction.session,
+        "id": reproduction.id,
+    }
+
+
+def correction_json(correction: Correction) -> dict[str, Any]:
+    """A correction as JSON."""
+    told = {name: getattr(correction, name) for name in ("kind", "name", "to", "why", "by")}
+    return {**told, "at": output.exact(correction.at), "session": correction.session, "id": correction.id}
+
+
+def session_json(session: Session) -> dict[str, Any]:
+    """A session as JSON."""
+    return {
+        "id": session.id,
+        "started": output.exact(session.started_at),
+        "ended": output.exact(session.ended_at),
+        "command": list(session.command),
+        "host": session.host,
+        "pid": session.pid,
+        "environment": values.encode(session.environment),
     }
 
 

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mltracker.cli import output
-from mltracker.cli.ids import Json, Projection, Store, aggregate_at, complete_aggregate, past, split_time
-from mltracker.cli.summaries import in_order, series_name
+from mltracker.cli.code import print_code
+from mltracker.cli.facts import Fact, Facts, differs, facts, trained_by
+from mltracker.cli.ids import Json, Projection, Store, aggregate_at, complete_aggregate, past, reading, split_time
+from mltracker.cli.people import code_of
 from mltracker.events import values
 
 if TYPE_CHECKING:
-    from mltracker.tracker.aggregates import TrackedAggregate
+    from collections.abc import Mapping
 
 ABSENT = object()
+LONGEST_LIST = 8
 
 Nested = dict[str, Any]
 """JSON, hence Any."""
 
-
-class Fact(NamedTuple):
-    """What can differ: a kind, such as config or metric, and a name within it; a metric's phase stands before it."""
-
-    kind: str
-    name: str = ""
-    phase: str | None = None
-
-    @property
-    def label(self) -> str:
-        return series_name(self.phase, self.name) if self.kind == "metrics" else self.name
-
-
-Facts = dict[Fact, Any]
-"""Values of config, parameters and tags may be anything of JSON, hence Any."""
-
-SINGULAR = {"modules": "module", "parameters": "parameter", "tags": "tag", "metrics": "metric"}
+SINGULAR = {
+    "modules": "module",
+    "parameters": "parameter",
+    "tags": "tag",
+    "metrics": "metric",
+    "datasets": "dataset",
+    "iterations": "iteration",
+    "packages": "package",
+    "corrections": "correction",
+}
 
 
 def diff(
@@ -46,27 +41,48 @@ def diff(
         typer.Argument(metavar="B", help="Another, or the same at another time.", autocompletion=complete_aggregate),
     ],
     store: Store = None,
+    code: Annotated[bool, typer.Option("--code", help="Print the diff of their code instead.")] = False,
     projection: Projection = None,
     json: Json = False,
 ) -> None:
-    """Show where two aggregates differ, or one at two times."""
-    sides: list[Facts] = []
+    """Show where two aggregates differ, or one at two times.
+
+    Parameters, modules, datasets, iterations, code, environment, corrections, and metrics with what B has more.
+    """
+    if code and json:
+        raise typer.BadParameter("choose one of --code and --json")
+    sides: list[tuple[Facts, Mapping[str, Any] | None]] = []
     for id in (a, b):
         name, when = split_time(id)
         with past(store, when, projection) as view:
-            sides.append(dict(_facts(aggregate_at(view, name))))
-    left, right = sides
+            aggregate = aggregate_at(view, name)
+            sides.append(({} if code else dict(facts(aggregate)), code_of(trained_by(aggregate))))
+    (left, one), (right, other) = sides
+    if code:
+        with reading(store, projection) as tracker:
+            print_code((a, one), (b, other), tracker.blobs)
+    else:
+        _print_facts(a, left, b, right, json)
+
+
+def _print_facts(a: str, left: Facts, b: str, right: Facts, json: bool) -> None:
     different = [
-        fact for fact in dict.fromkeys([*left, *right]) if _differs(left.get(fact, ABSENT), right.get(fact, ABSENT))
+        fact for fact in dict.fromkeys([*left, *right]) if differs(left.get(fact, ABSENT), right.get(fact, ABSENT))
     ]
     if json:
         output.json(_nested(different, left, right))
     elif different:
         rows = [
-            (SINGULAR.get(fact.kind, fact.kind), fact.label, _shown(left, fact), _shown(right, fact))
+            (
+                SINGULAR.get(fact.kind, fact.kind),
+                fact.label,
+                _shown(left, fact),
+                _shown(right, fact),
+                delta(fact, left, right),
+            )
             for fact in different
         ]
-        output.table(("kind", "name", a, b), rows)
+        output.table(("kind", "name", a, b, "delta"), rows)
     else:
         output.line("no difference")
 
@@ -77,12 +93,22 @@ def _nested(different: list[Fact], left: Facts, right: Facts) -> Nested:
     for fact in different:
         sides = {side: _encoded(fact, facts[fact]) for side, facts in (("a", left), ("b", right)) if fact in facts}
         if fact.kind == "metrics":
+            if (more := delta(fact, left, right)) is not None:
+                sides["delta"] = values.encode_number(more)
             nested.setdefault("metrics", []).append({"phase": fact.phase, "name": fact.name, **sides})
-        elif fact.name:
+        elif fact.name or fact.kind == "iterations":
             nested.setdefault(fact.kind, {})[fact.name] = sides
         else:
             nested[fact.kind] = sides
     return nested
+
+
+def delta(fact: Fact, left: Facts, right: Facts) -> int | float | None:
+    """What b has more of a metric that both have; a float where the difference of ints leaves 64 bits."""
+    if fact.kind != "metrics" or fact not in left or fact not in right:
+        return None
+    more: int | float = right[fact] - left[fact]
+    return more if isinstance(more, float) or more in values.INT64 else float(more)
 
 
 def _encoded(fact: Fact, value: Any) -> Any:
@@ -92,34 +118,9 @@ def _encoded(fact: Fact, value: Any) -> Any:
 def _shown(facts: Facts, fact: Fact) -> str:
     if fact not in facts:
         return ""
+    value = facts[fact]
     if fact.kind == "modules":
-        return ", ".join(f"{module['name']} ({module['hash']})" for module in facts[fact])
-    return "null" if facts[fact] is None else output.text(facts[fact])
-
-
-def _facts(aggregate: TrackedAggregate) -> Iterator[tuple[Fact, Any]]:
-    yield Fact("status"), aggregate.status
-    if aggregate.epoch is not None:
-        yield Fact("epoch"), aggregate.epoch
-    if aggregate.note:
-        yield Fact("note"), aggregate.note
-    modules: dict[str, list[dict[str, str]]] = {}
-    for module in aggregate.modules:
-        modules.setdefault(module.type, []).append({"name": module.name, "hash": module.hash})
-    for type, those in modules.items():
-        yield Fact("modules", type), those
-    config = values.flatten(dict(aggregate.config))
-    for key, value in config.items():
-        yield Fact("config", key), value
-    for key, value in aggregate.parameters.items():
-        if key not in config:
-            yield Fact("parameters", key), value
-    for key, value in aggregate.tags.items():
-        yield Fact("tags", key), value
-    for phase, name in in_order(aggregate.last):
-        yield Fact("metrics", name, phase), aggregate.last[phase, name]
-
-
-def _differs(one: Any, other: Any) -> bool:
-    both_nan = one != one and other != other
-    return not both_nan and (one != other or type(one) is not type(other))
+        return ", ".join(f"{module['name']} ({module['hash']})" for module in value)
+    if isinstance(value, list) and len(value) > LONGEST_LIST and output.on_terminal():
+        return f"[{len(value)} values]"
+    return "null" if value is None else output.text(value)

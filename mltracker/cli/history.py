@@ -15,6 +15,7 @@ import typer
 
 from mltracker.cli import output
 from mltracker.cli.as_json import event_json
+from mltracker.cli.changes import print_changes
 from mltracker.cli.ids import AsOf, Store, complete_aggregate, reading, segment_log
 from mltracker.cli.schema import unknown_type
 from mltracker.cli.streams import Streams
@@ -42,6 +43,14 @@ Show = Callable[[Recorded], None]
 
 
 def log(
+    id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ID",
+            help="The changes of one aggregate, such as mnist/1: before and after, who, why.",
+            autocompletion=complete_aggregate,
+        ),
+    ] = None,
     store: Store = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events arrive; oldest first.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
@@ -57,6 +66,7 @@ def log(
     as_of: AsOf = None,
     last: Annotated[int | None, typer.Option("-n", min=0, help="Only the last N events.")] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Oldest first.")] = False,
+    points: Annotated[bool, typer.Option("--points", help="With ID: metrics that were recorded, too.")] = False,
 ) -> None:
     """Show the history, latest event first.
 
@@ -64,6 +74,13 @@ def log(
     """
     if follow and as_of:
         raise typer.BadParameter("--follow shows what is to come; it cannot be combined with --as-of")
+    if id is not None:
+        if follow or stream is not None or type:
+            raise typer.BadParameter("ID shows changes; for the events of one aggregate use --stream ID without it")
+        print_changes(store, id, as_of, points=points, last=last, reverse=reverse, json=json)
+        return
+    if points:
+        raise typer.BadParameter("--points goes with an ID")
     streams = Streams()
     show = _print_json if json else partial(_print_event, streams=streams)
     if follow:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from mltracker.tracker.aggregates import TrackedAggregate
     from mltracker.tracker.experiments import TrackedExperiment
 
+REPRODUCTION = "reproduction_of"
+"""The tag of experiments that hold a reproduction."""
 NAMED = 3
 """Metrics without a column that `ls` names."""
 SHOWN_POINTS = 40
@@ -46,25 +48,29 @@ def ls(
     store: Store = None,
     as_of: AsOf = None,
     projection: Projection = None,
+    all: Annotated[bool, typer.Option("--all", "-a", help="List reproductions too.")] = False,
     json: Json = False,
 ) -> None:
     """List experiments, or the aggregates of one.
 
-    Aggregates come with the last value of each metric.
+    Aggregates come with the last value of each metric. Reproductions are left out, but for --all.
     """
     with past(store, as_of, projection) as view:
         if experiment is None:
-            _list_experiments(view.experiments.list(), json)
+            _list_experiments(view.experiments.list(), all, json)
         else:
             list_aggregates(experiment_of(view, experiment).aggregates.list(), json)
 
 
-def _list_experiments(experiments: list[TrackedExperiment], json: bool) -> None:
+def _list_experiments(found: list[TrackedExperiment], all: bool, json: bool) -> None:
+    experiments = [one for one in found if all or REPRODUCTION not in one.tags]
     rows = [(one.name, len(one.aggregates.list()), output.moment(one.at), one.note) for one in experiments]
     if json:
         output.json([experiment_json(one) for one in experiments])
     else:
         output.table(("experiment", "aggregates", "created", "note"), rows)
+    if hidden := len(found) - len(experiments):
+        typer.echo(f"({output.count(hidden, 'reproduction')} left out; --all lists all)", err=not output.on_terminal())
 
 
 def list_aggregates(aggregates: list[TrackedAggregate], json: bool) -> None:

@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mltracker.models import Session
+from mltracker.models import Correction, Reproduction, Session
 from mltracker.ports.aggregates import AggregateQueries
+from mltracker.ports.checkpoints import CheckpointQueries
 from mltracker.ports.experiments import ExperimentQueries
 from mltracker.ports.iterations import IterationQueries
 from mltracker.ports.metrics import MetricQueries
@@ -46,8 +47,20 @@ class ReadModel(ABC):
         """Queries over the iterations of these aggregate keys."""
 
     @abstractmethod
-    def sessions(self) -> list[Session]:
-        """Every session, oldest first."""
+    def checkpoints(self, aggregates: Sequence[str]) -> CheckpointQueries:
+        """Queries over the checkpoints of these aggregate keys."""
+
+    @abstractmethod
+    def reproductions(self, aggregates: Sequence[str]) -> list[Reproduction]:
+        """The verdicts on runs that repeated these aggregate keys, oldest first; none where they are deleted."""
+
+    @abstractmethod
+    def corrections(self, aggregates: Sequence[str]) -> list[Correction]:
+        """What was done to the points and iterations of these aggregate keys, oldest first; none where deleted."""
+
+    @abstractmethod
+    def sessions(self, aggregates: Sequence[str] | None = None) -> list[Session]:
+        """Every session, or those that wrote to these aggregate keys, oldest first."""
 
     @abstractmethod
     def deleted_experiments(self, name: str) -> list[Hidden]:

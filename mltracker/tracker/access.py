@@ -15,6 +15,7 @@ from typing import Literal, NoReturn, TypeVar
 from mltracker.commands.given import Given
 from mltracker.errors import Closed, Damaged, ReadOnly, StoreError, notify
 from mltracker.events.catalogue import Event
+from mltracker.events.history import Stamp
 from mltracker.events.log import EventLog, Problem, Receipt
 from mltracker.ports import ReadModel
 from mltracker.projections.runner import Runner
@@ -54,6 +55,8 @@ class Access(ABC):
     moment: str = ""
     """Of when, to be put behind a message."""
     read_only: bool = False
+    stamp: Stamp | None = None
+    """Of the last event that is seen; None means all."""
 
     def __init__(self, log: EventLog) -> None:
         self.log = log
@@ -86,6 +89,10 @@ class Access(ABC):
     def alive(self, writer: str) -> bool:
         """Whether that writer may still append."""
 
+    @abstractmethod
+    def refuse_writing(self) -> None:
+        """Raises Closed, ReadOnly where nothing can be recorded."""
+
 
 class LiveAccess(Access):
     """The store as it is now. Threads take turns for questions and decisions; metrics wait for nobody."""
@@ -96,12 +103,14 @@ class LiveAccess(Access):
         runner: Callable[[Runner | None], Runner],
         losses: Losses,
         *,
+        before_closing: Callable[[], None] = lambda: None,
         structure: Callable[[], AbstractContextManager[object]] = nullcontext,
         strict: bool = False,
         read_only: bool = False,
     ) -> None:
         super().__init__(log)
         self.losses = losses
+        self._before_closing = before_closing
         self.read_only = read_only
         self.append_data = log.append_data  # type: ignore[method-assign]
         self._choose_runner = runner
@@ -120,7 +129,7 @@ class LiveAccess(Access):
             return self._answer(query, model)
 
     def decide(self, decision: Decision) -> list[Receipt]:
-        self._refuse_writing()
+        self.refuse_writing()
         with self._reading() as model:
             events = self._answer(lambda model: decision(self._given(model)), model)
             receipts = []
@@ -133,14 +142,14 @@ class LiveAccess(Access):
             return receipts
 
     def create(self, decision: Decision) -> list[Receipt]:
-        self._refuse_writing()
+        self.refuse_writing()
         self.ask(lambda model: decision(self._given(model)))  # what is refused has made no folder and no lock
         with self._structure(), self._reading(everyone=True) as model:
             events = self._answer(lambda model: decision(self._given(model)), model)
             return [self.log.append(event) for event in events]
 
     def append(self, event: Event) -> Receipt | None:
-        self._refuse_writing()
+        self.refuse_writing()
         try:
             return self.log.append(event)
         except StoreError as error:
@@ -149,7 +158,7 @@ class LiveAccess(Access):
 
     def append_strictly(self, event: Event) -> Receipt:
         """Append one event; a failure always raises."""
-        self._refuse_writing()
+        self.refuse_writing()
         return self.log.append(event)
 
     def append_data(self, kind: bytes, stream: bytes, data: bytes) -> None:
@@ -183,6 +192,8 @@ class LiveAccess(Access):
 
     def close(self) -> None:
         """End the session, keep what was folded. Twice is once."""
+        if not self._closed:
+            self._before_closing()
         with self._lock:
             if self._closed:
                 return
@@ -256,7 +267,7 @@ class LiveAccess(Access):
                 where = f"{problem.file}:{problem.line}" if problem.line else problem.file
                 notify(f"{where}: {problem.reason}")
 
-    def _refuse_writing(self) -> None:
+    def refuse_writing(self) -> None:
         self.refuse_closed()
         if self.read_only:
             raise ReadOnly("the store was opened read-only", hint="Open it without read_only=True")
@@ -270,7 +281,9 @@ class LiveAccess(Access):
 class PastAccess(Access):
     """The store as it was at a stamp; folded once, in memory."""
 
-    def __init__(self, log: EventLog, stamp: tuple[int, str, int], moment: str) -> None:
+    stamp: Stamp
+
+    def __init__(self, log: EventLog, stamp: Stamp, moment: str) -> None:
         super().__init__(log)
         self.moment = f" as of {moment}"
         self.read_only = True
@@ -286,21 +299,21 @@ class PastAccess(Access):
         return writer in self._wrote_later
 
     def decide(self, decision: Decision) -> list[Receipt]:
-        self._refuse()
+        self.refuse_writing()
 
     def create(self, decision: Decision) -> list[Receipt]:
-        self._refuse()
+        self.refuse_writing()
 
     def append(self, event: Event) -> Receipt | None:
-        self._refuse()
+        self.refuse_writing()
 
     def append_data(self, kind: bytes, stream: bytes, data: bytes) -> None:
-        self._refuse()
+        self.refuse_writing()
 
     def failed(self, error: StoreError) -> None:
         raise error
 
-    def _refuse(self) -> NoReturn:
+    def refuse_writing(self) -> NoReturn:
         raise ReadOnly(f"this shows the store{self.moment}", hint="Use the tracker that was opened, to change it")
 
 

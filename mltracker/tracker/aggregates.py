@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from functools import cached_property
@@ -16,13 +16,26 @@ from mltracker.commands.given import Seen
 from mltracker.errors import AlreadyExists, InvalidValue, MLTrackerError, NotFound
 from mltracker.events.values import flatten
 from mltracker.html import Rows
-from mltracker.models import Aggregate, Experiment, Module, Training
+from mltracker.models import (
+    Aggregate,
+    Correction,
+    Dataset,
+    Experiment,
+    Module,
+    Reproduction,
+    Session,
+    Training,
+)
 from mltracker.ports import Aggregates, ReadModel
 from mltracker.tracker.access import Access
+from mltracker.tracker.changes import Change, changes
+from mltracker.tracker.checkpoints import TrackedCheckpoints
 from mltracker.tracker.config import Config
+from mltracker.tracker.iteration import RunningIteration, described, iteration
 from mltracker.tracker.iterations import TrackedIterations
 from mltracker.tracker.metrics import TrackedMetrics
 from mltracker.tracker.modules import TrackedModules
+from mltracker.tracker.provenance import Provenance, provenance
 from mltracker.tracker.training import status, training
 
 
@@ -31,7 +44,8 @@ class TrackedAggregate(Aggregate):
 
     `tags` and `note` are as they were read; change them and call `aggregates.update(aggregate)`. `epoch`, `status`,
     `trainings`, `config` and `parameters` are read anew each time, and raise NotFound once it was deleted. `metrics`,
-    `iterations` and `modules` then answer nothing; points recorded all the same are kept, hidden until it is restored.
+    `iterations`, `checkpoints`, `modules` and the like then answer nothing; points recorded all the same are kept,
+    hidden until it is restored.
     """
 
     def __init__(self, access: Access, experiment: Experiment, found: Aggregate) -> None:
@@ -61,6 +75,10 @@ class TrackedAggregate(Aggregate):
     @cached_property
     def iterations(self) -> TrackedIterations:  # type: ignore[override]
         return TrackedIterations(self._access, self.keys, self._path)
+
+    @cached_property
+    def checkpoints(self) -> TrackedCheckpoints:  # type: ignore[override]
+        return TrackedCheckpoints(self._access, self.keys, self._path)
 
     @cached_property
     def _config(self) -> Config:
@@ -105,6 +123,54 @@ class TrackedAggregate(Aggregate):
     def training(self) -> AbstractContextManager[None]:
         """One go at it: started, then completed, or failed with the exception, which goes on its way."""
         return training(self._access, self.keys[0])
+
+    def iteration(
+        self,
+        phase: str | None = None,
+        epoch: int | None = None,
+        dataset: Dataset | object | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        modules: Iterable[Module | object] = (),
+        hash: str | None = None,
+        rng: bool = False,
+    ) -> AbstractContextManager[RunningIteration]:
+        """One pass over a dataset: started, then completed with duration, counts and final metrics, or failed.
+
+        `dataset` and `modules` may be the objects themselves (`Dataset.of`, `Module.of` describe them; what is used in
+        every epoch is better described once). Without a `hash` it is that of phase, dataset, parameters and modules.
+        `rng` keeps the states of the random number generators at the start, as a checkpoint named "rng".
+        Raises InvalidName, InvalidParameters, InvalidValue, AppendFailed.
+        """
+        key = self.keys[0]
+        started = described(key, phase, epoch, dataset, parameters, modules, hash)
+        return iteration(self._access, key, started, self.metrics, self.checkpoints, rng)
+
+    def history(self, points: bool = False) -> Iterator[Change]:
+        """Every change in order: what, who, when, before and after. `points`: what was recorded too.
+
+        A deleted aggregate has one as well. What cannot be read is missing, with a Notice. Raises Closed, Damaged where
+        `strict`.
+        """
+        return changes(self._access, self.keys, points=points)
+
+    def blame(self, metric: str, step: int | None = None, phase: str | None = None) -> Provenance:
+        """Where the last point of a metric comes from, or the one at that step. Raises NotFound."""
+        return provenance(self._access, self.keys, self._path, metric, step, phase)
+
+    @property
+    def reproductions(self) -> list[Reproduction]:
+        """The verdicts on runs that repeated it, oldest first."""
+        return Rows(self._access.ask(lambda model: model.reproductions(self.keys)))
+
+    @property
+    def corrections(self) -> list[Correction]:
+        """What was done to its points and iterations, oldest first."""
+        return Rows(self._access.ask(lambda model: model.corrections(self.keys)))
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The processes that wrote to it, oldest first."""
+        return Rows(self._access.ask(lambda model: model.sessions(self.keys)))
 
     def __repr__(self) -> str:
         return f"Aggregate({self.id!r}, experiment={self._experiment!r})"

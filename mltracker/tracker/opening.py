@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
-from mltracker.capture.session import facts
+from mltracker.capture.description import DescribedSession
+from mltracker.capture.session import Capture
 from mltracker.errors import InvalidValue
 from mltracker.events.catalogue import SessionEnded, SessionStarted
 from mltracker.events.log import EventLog
@@ -24,6 +25,7 @@ from mltracker.projections.building import Make
 from mltracker.projections.files import locked
 from mltracker.projections.runner import Runner
 from mltracker.tracker.access import LiveAccess, Losses, OnError
+from mltracker.tracker.redirection import RedirectedLog, marked, redirection
 from mltracker.tracker.tracker import Tracker
 
 ProjectionName = Literal["tinydb", "sqlite", "memory"]
@@ -45,25 +47,35 @@ def open(
     on_error: OnError = "raise",
     strict: bool = False,
     read_only: bool = False,
+    capture: Capture | None = None,
 ) -> Tracker:
     """The tracker of the store at a path, a `file:///` URL or `memory:`; default $MLTRACKER_URI, else ./.mltracker.
 
     The store is made by the first event; opening makes nothing. `durability`: "interval" (structure at once, metrics
     within a second), "always" or "os". `on_error`: what happens to a failed recording, "raise" or "warn". `strict`:
-    damage raises instead of warning. Raises InvalidValue, NotAStore, NewerFormat.
+    damage raises instead of warning. `capture`: what a session tells of its process, "off", "minimal" (what it ran on)
+    or "full" (all that is needed to run it again: command, code, packages, seeds); default $MLTRACKER_CAPTURE, else
+    "full". Raises InvalidValue, NotAStore, NewerFormat.
     """
     _choose("projection", projection, ProjectionName)
     _choose("durability", durability, Durability)
     _choose("on_error", on_error, OnError)
     address = os.fsdecode(uri) if uri is not None else default_uri()
-    store = location(address)
+    store, redirected = location(address), redirection()
+    if redirected is not None:
+        store = redirected.store
     losses = Losses(on_error)
-    log = _log(store, durability, losses, read_only)
+    session = DescribedSession(_capture(capture), losses.take)
+    log = _log(store, durability, losses, session, read_only)
+    if redirected is not None:
+        log = RedirectedLog(log, redirected)
+    session.tell(log)
     place = partial(_projections, store)
     access = LiveAccess(
         log,
         _Choice(log, read_model(projection), place),
         losses,
+        before_closing=session.finish,
         structure=partial(_structure, store) if store else nullcontext,
         strict=strict,
         read_only=read_only,
@@ -107,6 +119,12 @@ def _choose(field: str, value: object, choices: object) -> None:
         raise InvalidValue(field, f"must be one of {', '.join(get_args(choices))}, not {value!r}")
 
 
+def _capture(given: Capture | None) -> Capture:
+    chosen = given if given is not None else os.environ.get("MLTRACKER_CAPTURE") or "full"
+    _choose("capture" if given is not None else "$MLTRACKER_CAPTURE", chosen, Capture)
+    return cast(Capture, chosen)
+
+
 class _Choice:
     """The runner to ask: kept in memory while there is no store, in its folder once there is one."""
 
@@ -128,9 +146,11 @@ class _Choice:
         return Runner(self._log, self._make, folder)
 
 
-def _log(store: Path | None, durability: Durability, losses: Losses, read_only: bool) -> EventLog:
+def _log(
+    store: Path | None, durability: Durability, losses: Losses, session: DescribedSession, read_only: bool
+) -> EventLog:
     def opening() -> SessionStarted:
-        return SessionStarted(**facts())
+        return marked(SessionStarted(**session.begin()))
 
     def closing() -> SessionEnded:
         return SessionEnded(dropped=losses.count)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import atexit
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from mltracker.errors import InvalidValue, NotFound
+from mltracker.events.blobs import Blobs
 from mltracker.events.catalogue import Event
 from mltracker.events.envelope import Recorded
-from mltracker.events.log import Problem, Receipt, Report
+from mltracker.events.log import Batch, Problem, Receipt, Report
 from mltracker.html import Rows
 from mltracker.models import Aggregate, Experiment, Session
 from mltracker.projections.building import Make, Progress
@@ -24,6 +25,12 @@ from mltracker.tracker.access import Access, LiveAccess, PastAccess
 from mltracker.tracker.experiments import TrackedExperiment, TrackedExperiments
 from mltracker.tracker.moments import EventTypes, Moment, after, require_known, spelled, streams, through, type_names
 from mltracker.tracker.past import fold_view
+
+if TYPE_CHECKING:
+    from mltracker.reproduce.build import Classes
+    from mltracker.reproduce.recipe import Recipe
+    from mltracker.reproduce.verdict import Verdict
+    from mltracker.tracker.aggregates import TrackedAggregate
 
 P = TypeVar("P", bound=Projection)
 
@@ -85,6 +92,11 @@ class Tracker(TrackerQueries):
         return self._access.closed
 
     @property
+    def blobs(self) -> Blobs:
+        """The contents that events name by their SHA-256: code and checkpoints."""
+        return self._access.log.blobs
+
+    @property
     def notices(self) -> list[Problem]:
         """What the answers may lack, as far as was read."""
         return self._access.notices
@@ -123,6 +135,16 @@ class Tracker(TrackerQueries):
             and (first is None or event.stamp > first)
         )
 
+    def batches(self) -> Iterator[Batch]:
+        """Every event as its decoded line, as written: each writer's in order, writers in any. For folding millions.
+
+        What cannot be read is missing, with a Notice. Raises Damaged where `strict`.
+        """
+        self._access.refuse_closed()
+        reader = self._access.log.reader()
+        yield from reader.poll()
+        self._access.tell("history", reader.notices)
+
     def as_of(self, moment: Moment) -> PastTracker:
         """The store as it was at a time, or right after an event.
 
@@ -151,6 +173,34 @@ class Tracker(TrackerQueries):
         handler rejects an event, StoreError, Damaged where `strict`.
         """
         self._access.exclusively(lambda: self._rebuild(name or self.projection, progress))
+
+    def recipe(self, experiment: str, aggregate: str) -> Recipe:
+        """What it takes to do an aggregate again, folded from its history. Raises NotFound, Damaged where `strict`."""
+        from mltracker.reproduce.recipe import recipe_of
+
+        self._access.refuse_closed()
+        return recipe_of(self, experiment, aggregate)
+
+    def reproduce(
+        self,
+        aggregate: TrackedAggregate,
+        train_function: Callable[..., object],
+        *,
+        registry: Classes | None = None,
+        tolerance: float | None = None,
+        metrics: Sequence[str] | None = None,
+    ) -> Verdict:
+        """Call a function that trains a fresh aggregate, compare, and record the verdict on the original.
+
+        The function is called with the fresh aggregate, which has the original's modules and config; with the recipe,
+        if it takes a second argument; with `modules=recipe.build(registry)`, if it has an argument of that name. The
+        recorded seeds are set before. What it raises makes the verdict "incomplete", unless the original failed with
+        the same. Without a `tolerance` every number must be the same bit for bit; `metrics` are names to compare.
+        Raises NotFound for a metric or a class that is not there, InvalidValue, ReadOnly, AppendFailed.
+        """
+        from mltracker.reproduce.in_process import reproduce
+
+        return reproduce(self, aggregate, train_function, registry=registry, tolerance=tolerance, metrics=metrics)
 
     def verify(self) -> Report:
         """Read and check every byte of the log. What is wrong is in the report, never raised."""

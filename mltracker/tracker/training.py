@@ -14,31 +14,38 @@ from mltracker.tracker.access import Access
 
 @contextmanager
 def training(access: Access, key: str) -> Iterator[None]:
-    """Started, then completed, or failed with the error, which goes on its way.
-
-    A child forked inside records no end: the training is its parent's. A generator closed amid its training, or a
-    training entered and dropped, has none either: it was interrupted.
-    """
+    """Started, then completed, or failed with the error, which goes on its way."""
     started, process = access.append(TrainingStarted(stream=key)), os.getpid()
+
+    def failed(kind: str, message: str) -> None:
+        if started is not None:
+            access.append(TrainingFailed(stream=key, training=started.id, error_type=kind, message=message))
+
+    with ending("training", process, failed):
+        yield
+    if started is not None and os.getpid() == process:
+        access.append(TrainingCompleted(stream=key, training=started.id))
+
+
+@contextmanager
+def ending(what: str, process: int, failed: Callable[[str, str], None]) -> Iterator[None]:
+    """Record an error that ends the block, by its type and message, and let it go on its way.
+
+    A child forked inside records no end: the block is its parent's. A generator closed amid it, or a block entered and
+    dropped, has none either: it was interrupted. The user's error must not be hidden by one of ours: that becomes a
+    note on it.
+    """
     try:
         yield
     except GeneratorExit:
         raise
     except BaseException as error:
-        if started is not None and os.getpid() == process:
-            _record_failure(access, key, started.id, error)
+        if os.getpid() == process:
+            try:
+                failed(type(error).__qualname__, _message(error))
+            except MLTrackerError as failure:
+                error.add_note(f"mltracker: that the {what} failed was not recorded: {failure}")
         raise
-    if started is not None and os.getpid() == process:
-        access.append(TrainingCompleted(stream=key, training=started.id))
-
-
-def _record_failure(access: Access, key: str, training: str, error: BaseException) -> None:
-    """The user's error must not be hidden by one of ours: that becomes a note on it."""
-    kind, message = type(error).__qualname__, _message(error)
-    try:
-        access.append(TrainingFailed(stream=key, training=training, error_type=kind, message=message))
-    except MLTrackerError as failure:
-        error.add_note(f"mltracker: that the training failed was not recorded: {failure}")
 
 
 def _message(error: BaseException) -> str:

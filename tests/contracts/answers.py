@@ -63,5 +63,11 @@ def _aggregate_answers(model: ReadModel, aggregate: Any) -> dict[str, Any]:
         "iterations": [
             (one, one.id, one.at, one.status, one.error, one.duration) for one in model.iterations(keys).list()
         ],
+        "kept": [
+            *((one, one.id, one.at, one.session) for one in model.checkpoints(keys).list()),
+            *((one, one.id, one.at, one.session) for one in model.reproductions(keys)),
+            *((one, one.id, one.at, one.session) for one in model.corrections(keys)),
+        ],
+        "writers": model.sessions(keys),
         "positions": (model.points_position(keys), model.iterations_position(keys), model.latest_stamp(keys)),
     }

@@ -12,6 +12,7 @@ from mltracker.errors import ProjectionError
 from mltracker.events.log import Batch
 from mltracker.projections.read_model import StoredReadModel
 from tests.contracts.read_model_entities import EntityAnswers, Tell
+from tests.contracts.read_model_kept import KeptAnswers
 from tests.contracts.read_model_metrics import MetricAnswers
 from tests.contracts.scribe import START, Scribe
 
@@ -45,7 +46,7 @@ def in_turn(batches: Sequence[list[Batch]]) -> Iterator[Batch]:
 WAYS = [once, backwards, singly, twice, in_turn]
 
 
-class ReadModelContract(EntityAnswers, MetricAnswers):
+class ReadModelContract(EntityAnswers, KeptAnswers, MetricAnswers):
     """Subclass it with a `make` for the adapter."""
 
     durable = True

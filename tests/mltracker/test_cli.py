@@ -166,14 +166,14 @@ def test_log_finds_streams_by_every_name_they_had(tmp_path: Path) -> None:
 
 def test_diff_of_two_aggregates(store: Path) -> None:
     found = rows("diff", "mnist/1", "mnist/2", store=store)
-    assert ["config", "lr", "0.5", "0.25"] in found
-    assert ["metric", "train/loss", "0.0625", "0.125"] in found
+    assert ["config", "lr", "0.5", "0.25", ""] in found
+    assert ["metric", "train/loss", "0.0625", "0.125", "0.0625"] in found
     assert not {"status", "module"} & {row[0] for row in found}
     assert not any(row[1] == "=cmd()/loss" for row in found)
     assert run("diff", "mnist/1", "mnist/1", store=store).stdout == "no difference\n"
     assert json.loads(run("diff", "mnist/1", "mnist/2", "--json", store=store).stdout) == {
         "config": {"lr": {"a": 0.5, "b": 0.25}},
-        "metrics": [{"phase": "train", "name": "loss", "a": 0.0625, "b": 0.125}],
+        "metrics": [{"phase": "train", "name": "loss", "a": 0.0625, "b": 0.125, "delta": 0.0625}],
     }
 
 
@@ -181,8 +181,8 @@ def test_diff_of_one_at_two_times(store: Path) -> None:
     log = run("log", "--reverse", "--json", "--stream", "mnist/1", "--type", "MetricsRecorded", store=store).stdout
     first = json.loads(log.splitlines()[0])["id"]
     found = rows("diff", f"mnist/1@{first}", "mnist/1", store=store)
-    assert ["status", "", "running", "completed"] in found
-    assert ["metric", "train/loss", "1.0", "0.0625"] in found
+    assert ["status", "", "running", "completed", ""] in found
+    assert ["metric", "train/loss", "1.0", "0.0625", "-0.9375"] in found
 
 
 @pytest.fixture(scope="module")
@@ -212,11 +212,13 @@ def test_diff_keeps_apart_what_is_called_the_same(alike: Path) -> None:
     assert shown["modules"]["status"] == {"a": [{"name": "Net1", "hash": "1"}], "b": [{"name": "Net2", "hash": "2"}]}
     assert shown["tags"] == {"status": {"a": 1.0, "b": {"$float": "NaN"}}}
     keys = [(None, "seed"), (None, "train/loss"), ("a", "b/loss"), ("a/b", "loss"), ("train", "loss")]
-    assert shown["metrics"] == [{"phase": phase, "name": name, "a": 1.0, "b": "NaN"} for phase, name in keys]
+    assert shown["metrics"] == [
+        {"phase": phase, "name": name, "a": 1.0, "b": "NaN", "delta": "NaN"} for phase, name in keys
+    ]
     found = rows("diff", "same/1", "same/2", store=alike)
     assert len({tuple(row[:2]) for row in found}) == len(found)
-    assert ["metric", '"train/loss"', "1.0", "nan"] in found
-    assert ["config", "train/loss", "1", "2"] in found
+    assert ["metric", '"train/loss"', "1.0", "nan", "nan"] in found
+    assert ["config", "train/loss", "1", "2", ""] in found
 
 
 def test_ls_keeps_apart_what_is_called_the_same_and_counts_as_people_do(alike: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mltracker import Tracker
-from mltracker.ports import Aggregates, Experiments, Iterations, Metrics, Modules
+from mltracker.ports import Aggregates, Checkpoints, Experiments, Iterations, Metrics, Modules
 from tests.contracts.aggregates import AggregatesContract
+from tests.contracts.checkpoints import CheckpointsContract
 from tests.contracts.experiments import ExperimentsContract
 from tests.contracts.iterations import IterationsContract
 from tests.contracts.metrics import MetricsContract
@@ -48,6 +49,12 @@ class TestMetrics(MetricsContract):
     @pytest.fixture
     def metrics(self, tracker: Tracker) -> Metrics:
         return tracker.experiment("mnist").aggregate("1").metrics
+
+
+class TestCheckpoints(CheckpointsContract):
+    @pytest.fixture
+    def checkpoints(self, tracker: Tracker) -> Checkpoints:
+        return tracker.experiment("mnist").aggregate("1").checkpoints
 
 
 class TestIterations(IterationsContract):

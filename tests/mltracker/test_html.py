@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 import mltracker
-from mltracker import Aggregate, Dataset, Experiment, Iteration, Metric, Module
+from mltracker import (
+    Aggregate,
+    Checkpoint,
+    Correction,
+    Dataset,
+    Experiment,
+    Iteration,
+    Metric,
+    Module,
+    Reproduction,
+)
 from mltracker.html import LONGEST_CELL, LONGEST_TABLE, Rows
 
 EVIL = "<script>alert('\"&')</script>"
@@ -18,6 +28,9 @@ EVIL = "<script>alert('\"&')</script>"
         Dataset(EVIL, EVIL, {EVIL: {EVIL: EVIL}}),
         Metric(EVIL, 0.5, phase=EVIL),
         Iteration(EVIL, EVIL, 1, Dataset(EVIL, EVIL), {EVIL: EVIL}, [Module(EVIL, EVIL, EVIL)], metrics={EVIL: 1}),
+        Checkpoint(EVIL, EVIL, 3),
+        Reproduction(EVIL, EVIL, {EVIL: EVIL}),
+        Correction("rename", EVIL, EVIL, EVIL, EVIL, session=EVIL),
         Experiment(EVIL, tags={EVIL: EVIL}, note=EVIL),
         Aggregate(EVIL, tags={EVIL: EVIL}, note=EVIL, last={(EVIL, EVIL): 1, (None, "loss"): 0.5}),
     ],

@@ -111,6 +111,14 @@ class Story:
         training = scribe.write("TrainingStarted", self.aggregate_of(two))
         self.scribes[one % 3].write("TrainingCompleted", self.aggregate_of(two), training=training)
 
+    def keep(self, scribe: Scribe, one: int, two: int, three: int) -> None:
+        if one % 2:
+            data = {"name": NAMES[three % 3], "hash": str(two) * 64, "size": two}
+            scribe.write("CheckpointStored", self.aggregate_of(two), **data)
+        else:
+            verdict = ["identical", "diverged"][three % 2]
+            scribe.write("ReproductionRecorded", self.aggregate_of(two), verdict=verdict, reproduction="r:1")
+
     def configure(self, scribe: Scribe, one: int, two: int, three: int) -> None:
         changes = {CONFIG[(one + more) % 5]: two for more in range(two % 3)}
         scribe.write(
@@ -136,7 +144,7 @@ class Story:
 
 
 ACTIONS = ["log", "log_series", "clear", "void", "rename_metric", "create", "rename", "delete", "iterate", "train"]
-ACTIONS += ["configure", "tag", "attach", "log", "log", "void"]
+ACTIONS += ["configure", "tag", "attach", "log", "log", "void", "keep"]
 stories = st.lists(st.tuples(st.sampled_from(ACTIONS), small, small, small, small), min_size=5, max_size=40)
 
 
