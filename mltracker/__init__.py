@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mltracker.capture.registry import register
+    from mltracker.capture.seeds import seed_everything
     from mltracker.errors import (
         AlreadyExists,
         AppendFailed,
@@ -32,7 +34,21 @@ if TYPE_CHECKING:
     )
     from mltracker.events.envelope import Recorded
     from mltracker.events.log import Report
-    from mltracker.models import Aggregate, Dataset, Experiment, Iteration, Metric, Module, Session, Training
+    from mltracker.models import (
+        Aggregate,
+        Checkpoint,
+        Correction,
+        Dataset,
+        Experiment,
+        Iteration,
+        Metric,
+        Module,
+        Reproduction,
+        Session,
+        Training,
+    )
+    from mltracker.reproduce.recipe import Recipe
+    from mltracker.reproduce.verdict import Verdict
     from mltracker.series import Series
     from mltracker.tracker import Tracker, open
     from mltracker.tracker.aggregates import TrackedAggregate
@@ -40,6 +56,8 @@ if TYPE_CHECKING:
     from mltracker.tracker.experiments import TrackedExperiment
 
 _HOMES = {
+    "mltracker.capture.seeds": "seed_everything",
+    "mltracker.capture.registry": "register",
     "mltracker.errors": (
         "AlreadyExists AppendFailed Closed Damaged FutureClock InvalidMetric InvalidName InvalidParameters "
         "InvalidValue MLTrackerError MissingExtra NewerFormat NotAStore NotFound Notice ProjectionError ReadOnly "
@@ -47,7 +65,11 @@ _HOMES = {
     ),
     "mltracker.events.envelope": "Recorded",
     "mltracker.events.log": "Report",
-    "mltracker.models": "Aggregate Dataset Experiment Iteration Metric Module Session Training",
+    "mltracker.models": (
+        "Aggregate Checkpoint Correction Dataset Experiment Iteration Metric Module Reproduction Session Training"
+    ),
+    "mltracker.reproduce.recipe": "Recipe",
+    "mltracker.reproduce.verdict": "Verdict",
     "mltracker.series": "Series",
     "mltracker.tracker": "Tracker open",
     "mltracker.tracker.aggregates": "TrackedAggregate",
@@ -60,7 +82,9 @@ __all__ = [
     "Aggregate",
     "AlreadyExists",
     "AppendFailed",
+    "Checkpoint",
     "Closed",
+    "Correction",
     "Damaged",
     "Dataset",
     "Experiment",
@@ -80,8 +104,10 @@ __all__ = [
     "Notice",
     "ProjectionError",
     "ReadOnly",
+    "Recipe",
     "Recorded",
     "Report",
+    "Reproduction",
     "Series",
     "Session",
     "StoreError",
@@ -90,10 +116,13 @@ __all__ = [
     "Tracker",
     "Training",
     "UnreadableEvent",
+    "Verdict",
     "get_aggregates_collection",
     "get_experiment",
     "get_experiments_collection",
     "open",
+    "register",
+    "seed_everything",
 ]
 
 
