@@ -6,13 +6,19 @@ VENV := .venv/$(notdir $(PYTHON))
 BIN := $(VENV)/bin
 TYPING := build/typing/mltracker
 
-.PHONY: demo test test-long check bench clean
+.PHONY: demo test test-torch test-torchsystem test-long check bench clean
 
 demo: $(VENV)/examples.installed  ## train two models on real data, log everything, check every answer
 	$(BIN)/python examples/digits.py
 
 test: $(VENV)/test.installed  ## the tests, on two processes
 	$(BIN)/pytest -n 2 -m "not long" $(ARGS)
+
+test-torch: $(VENV)/test-torch.installed  ## the tests with PyTorch there, for what needs it is skipped elsewhere
+	$(BIN)/pytest -n 2 -m "not long" $(ARGS)
+
+test-torchsystem: $(VENV)/test-torchsystem.installed  ## what needs torchsystem and mlregistry, and so Python 3.12
+	$(BIN)/pytest -n 2 -m "not long" -k "torchsystem or mlregistry" $(ARGS)
 
 test-long: $(VENV)/test.installed  ## the tests that take minutes
 	$(BIN)/pytest -m long $(ARGS)

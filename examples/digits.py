@@ -8,7 +8,6 @@ Exits with 1 if any answer differs from what was measured.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sys
 import time
@@ -24,7 +23,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 import mltracker
-from mltracker import Dataset, Iteration, Module
+from mltracker import Dataset, Module
 from mltracker.events import MetricsRecorded
 from mltracker.projections import Projection, on
 
@@ -56,12 +55,13 @@ class BestAccuracyV2(BestAccuracy):
     version = 2
 
 
+@mltracker.register
 class Perceptron:
     """One hidden layer of rectified units, softmax, plain gradient descent: a model with nothing but NumPy."""
 
-    def __init__(self, rng: np.random.Generator, inputs: int = 64, outputs: int = 10) -> None:
-        self.hidden = rng.normal(0, np.sqrt(2 / inputs), (inputs, HIDDEN))
-        self.output = rng.normal(0, np.sqrt(2 / HIDDEN), (HIDDEN, outputs))
+    def __init__(self, input_size: int = 64, hidden_size: int = HIDDEN, output_size: int = 10) -> None:
+        self.hidden = np.random.normal(0, np.sqrt(2 / input_size), (input_size, hidden_size))
+        self.output = np.random.normal(0, np.sqrt(2 / hidden_size), (hidden_size, output_size))
 
     def probabilities(self, images: Any) -> Any:
         self.active = np.maximum(images @ self.hidden, 0)
@@ -86,54 +86,49 @@ def judge(guesses: Any, digits: Any) -> dict[str, float]:
     }
 
 
-def fingerprint(*arrays: Any) -> str:
-    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()[:16]
-
-
-def load() -> tuple[Any, Any, Any, Any, Dataset]:
+def load() -> tuple[Any, Any, Any, Any]:
     images, digits = load_digits(return_X_y=True)
     train, test, train_digits, test_digits = train_test_split(images / 16, digits, test_size=0.25, random_state=SEED)
-    dataset = Dataset(fingerprint(images, digits), "digits", {"samples": len(images), "test": len(test), "seed": SEED})
-    return train, train_digits, test, test_digits, dataset
+    return train, train_digits, test, test_digits
 
 
 def train(aggregate: Any, learn: Callable[..., dict[str, float]], guess: Callable[[Any], Any]) -> Measured:
     """The training loop: every batch, every epoch and every pass over the data is logged."""
-    images, digits, test_images, test_digits, dataset = load()
-    rng, step, measured = np.random.default_rng(SEED), 0, Measured()
+    images, digits, test_images, test_digits = load()
+    learned_from = Dataset.of([images, digits], name="digits-train")
+    judged_by = Dataset.of([test_images, test_digits], name="digits-validation")
+    step, measured = 0, Measured()
 
-    def log(values: dict[str, float], **where: Any) -> None:
-        aggregate.metrics.log(values, **where)
+    def log(iteration: Any, phase: str, values: dict[str, float], **where: Any) -> None:
+        iteration.log(values, **where)
         for name, value in values.items():
-            measured.setdefault((aggregate.id, where["phase"], name), []).append(value)
+            measured.setdefault((aggregate.id, phase, name), []).append(value)
 
     with aggregate.training():
         for epoch in range(1, EPOCHS + 1):
-            order = rng.permutation(len(images))
-            for batch, start in enumerate(range(0, len(order), BATCH)):
-                chosen = order[start : start + BATCH]
-                log(learn(images[chosen], digits[chosen]), step=step, epoch=epoch, batch=batch, phase="train")
-                step += 1
+            order = np.random.permutation(len(images))
+            batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
             fed = {"batch_size": BATCH, "shuffle": True}
-            aggregate.iterations.add(Iteration(dataset.hash, "train", epoch, dataset, fed))
-            log(judge(guess(test_images), test_digits), step=step, epoch=epoch, phase="validation")
+            with aggregate.iteration("train", epoch=epoch, dataset=learned_from, parameters=fed) as iteration:
+                for batch, chosen in enumerate(iteration.track(batches)):
+                    log(iteration, "train", learn(images[chosen], digits[chosen]), step=step, batch=batch)
+                    step += 1
             fed = {"batch_size": len(test_images), "shuffle": False}
-            aggregate.iterations.add(Iteration(dataset.hash, "validation", epoch, dataset, fed))
+            with aggregate.iteration("validation", epoch=epoch, dataset=judged_by, parameters=fed) as iteration:
+                log(iteration, "validation", judge(guess(test_images), test_digits), step=step)
     return measured
 
 
 def train_perceptron(experiment: Any) -> Measured:
-    model = Perceptron(np.random.default_rng(SEED))
-    parameters = {"input_size": 64, "hidden_size": HIDDEN, "output_size": 10}
-    module = Module("model", fingerprint(model.hidden, model.output), "Perceptron", parameters)
-    aggregate = experiment.aggregate("perceptron", modules=[module], config={"lr": RATE, "batch": {"size": BATCH}})
+    model = Perceptron()
+    config = {"lr": RATE, "batch": {"size": BATCH}}
+    aggregate = experiment.aggregate("perceptron", modules=[Module.of(model)], config=config)
     return train(aggregate, model.learn, model.probabilities)
 
 
 def train_linear(experiment: Any) -> Measured:
     model = SGDClassifier(loss="log_loss", random_state=SEED)
-    module = Module("model", fingerprint(np.array(str(model.get_params()))), "SGDClassifier", model.get_params())
-    aggregate = experiment.aggregate("linear", modules=[module], config={"batch": {"size": BATCH}})
+    aggregate = experiment.aggregate("linear", modules=[Module.of(model)], config={"batch": {"size": BATCH}})
 
     def learn(images: Any, digits: Any) -> dict[str, float]:
         model.partial_fit(images, digits, classes=np.arange(10))
@@ -186,7 +181,7 @@ def show(tracker: Any) -> None:
 
 def check_the_past(tracker: Any, check: Checks, measured: Measured) -> None:
     perceptron = tracker.experiment("digits").aggregates.read("perceptron")
-    end_of_epoch_2 = perceptron.iterations.list(phase="validation", epoch=2)[0].id
+    end_of_epoch_2 = perceptron.metrics.list("accuracy", phase="validation")[1]
     then = tracker.as_of(end_of_epoch_2).experiment("digits")
     known = then.aggregates.read("perceptron")
     accuracies = known.metrics.series("accuracy", "validation").values.tolist()
@@ -205,7 +200,7 @@ def check_rebuilds(store: Path, check: Checks, measured: Measured) -> None:
         tracker.rebuild("tinydb")
         check("rebuilt while open", answers(tracker) == before)
         check("verified, no damage", tracker.verify().ok)
-    shutil.rmtree(store / "projections")
+    shutil.rmtree(store / "projections", ignore_errors=True)  # where it is run again, the store is another one
     with mltracker.open(store) as tracker:
         check("all read models deleted, built again from the events", answers(tracker) == before)
         older, newer = tracker.view(BestAccuracy), tracker.view(BestAccuracyV2)
@@ -220,9 +215,10 @@ def main() -> int:
     store = Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_STORE
     if store == DEFAULT_STORE:
         shutil.rmtree(store, ignore_errors=True)
-    elif store.exists():
-        sys.exit(f"{store} exists already; name a folder that does not")
+    mltracker.seed_everything(SEED)
     with mltracker.open(store) as tracker:
+        if tracker.experiments.list():
+            sys.exit(f"{store} holds experiments already; name a folder that does not exist")
         experiment = tracker.experiment("digits")
         print(f"training two models on {len(load()[0])} handwritten digits")
         measured = {**train_perceptron(experiment), **train_linear(experiment)}

@@ -93,10 +93,11 @@ def test_exports_are_pinned() -> None:
 
 
 EXPORTS = """
-    Aggregate AlreadyExists AppendFailed Closed Damaged Dataset Experiment FutureClock InvalidMetric InvalidName
-    InvalidParameters InvalidValue Iteration MLTrackerError Metric MissingExtra Module NewerFormat NotAStore NotFound
-    Notice ProjectionError ReadOnly Recorded Report Series Session StoreError TrackedAggregate TrackedExperiment Tracker
-    Training UnreadableEvent get_aggregates_collection get_experiment get_experiments_collection open
+    Aggregate AlreadyExists AppendFailed Checkpoint Closed Correction Damaged Dataset Experiment FutureClock
+    InvalidMetric InvalidName InvalidParameters InvalidValue Iteration MLTrackerError Metric MissingExtra Module
+    NewerFormat NotAStore NotFound Notice ProjectionError ReadOnly Recipe Recorded Report Reproduction Series
+    Session StoreError TrackedAggregate TrackedExperiment Tracker Training UnreadableEvent Verdict
+    get_aggregates_collection get_experiment get_experiments_collection open register seed_everything
 """
 PORTS = """
     Aggregate AlreadyExists AppendFailed Closed Damaged Dataset Experiment FutureClock InvalidMetric InvalidName
@@ -105,6 +106,6 @@ PORTS = """
     get_aggregates_collection get_experiment get_experiments_collection open
 """
 PORTS = """
-    AggregateQueries Aggregates ExperimentQueries Experiments IterationQueries Iterations MetricQueries Metrics
-    ModuleQueries Modules ReadModel
+    AggregateQueries Aggregates CheckpointQueries Checkpoints ExperimentQueries Experiments IterationQueries Iterations
+    MetricQueries Metrics ModuleQueries Modules ReadModel
 """

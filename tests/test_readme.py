@@ -16,7 +16,14 @@ import mltracker
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-CHANGING = [(re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"), (re.compile(r"[0-9a-f]{32}:\d+"), "EVENT")]
+CHANGING = [
+    (re.compile(r"\d{4}-\d\d-\d\d(T[\d:.]+Z)?"), "TIME"),
+    (re.compile(r"[0-9a-f]{32}:\d+"), "EVENT"),
+    (re.compile(r"~[0-9a-f]{8}\b"), "~REPRODUCTION"),
+    (re.compile(r"\b[0-9a-f]{40}\b"), "COMMIT"),
+]
+AUTHOR = {f"GIT_{who}_{what}": "reader" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+NAMED = re.compile(r"# (\w+\.py)\n")  # a block that begins so is that file
 WHOLE = re.compile(r"\b(\d+)\.0\b")  # a terminal shows 1 where a pipe gets 1.0
 
 
@@ -26,9 +33,12 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the Python blocks have run, top to bottom, each by itself and saying what its comments say."""
+    """Where the Python blocks have run, top to bottom, each by itself, saying what its comments say; or are files."""
     folder = tmp_path_factory.mktemp("readme")
     for code in blocks("python"):
+        if name := NAMED.match(code):
+            (folder / name[1]).write_text(code)
+            continue
         expected = re.findall(r"^ *print\(.*\) +# (.*)$", code, re.M)
         assert run([sys.executable, "-W", "error", "-c", code], folder).splitlines() == expected
     return folder
@@ -40,7 +50,7 @@ def run(command: list[str] | str, folder: Path, **environment: str) -> str:
     result = subprocess.run(
         command,
         cwd=folder,
-        env={**kept, "PATH": programs, **environment},
+        env={**kept, **AUTHOR, "PATH": programs, **environment},
         shell=isinstance(command, str),
         capture_output=True,
         text=True,
