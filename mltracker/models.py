@@ -44,11 +44,11 @@ class Module(Shown):
     def of(cls, thing: object, type: str = "model", name: str | None = None) -> Module:
         """The identity of an object: `parameters` are its class and what it was made with, `hash` is of both.
 
-        Knows objects of classes registered with `mltracker.register`, functions, dataclasses, and the objects of torch,
-        scikit-learn, Keras and pydantic. Weights and other state of a training never count. Of a torch model whose class
-        is not registered, the structure is all that counts: register it to include its arguments. `name` is the class's.
-        Raises InvalidValue for an object that says nothing of itself, InvalidParameters for an argument that has no
-        JSON form.
+        Knows objects of classes registered with `mltracker.register`, functions, dataclasses, and the objects of
+        torch, scikit-learn, Keras and pydantic. Weights and other state of a training never count. Of a torch model
+        whose class is not registered, the structure is all that counts: register it to include its arguments. `name`
+        is the class's. Raises InvalidValue for an object that says nothing of itself, InvalidParameters for an
+        argument that has no JSON form.
         """
         from mltracker.capture.objects import module_of
 
