@@ -15,10 +15,11 @@ from mltracker.events import redaction
 from mltracker.events.redaction import REDACTED, is_placeholder, looks_issued
 from mltracker.events.secret_names import Telling, telling, words
 
-PIECE = 1 << 16
-"""Characters looked at in one go: a search holds the interpreter's lock."""
+PIECE = 1 << 12
+"""Characters looked at in one go: a search holds the interpreter's lock, and most pieces need no close look."""
 UNQUOTED = words(".cfg .conf .env .ini .json .jsonl .md .properties .rst .sh .bash .toml .txt .yaml .yml")
 """Files in which a value may stand without quotes."""
+_GOES_ON = ("(", "=", ":", "\\")
 PROSE = frozenset((".md", ".rst", ".txt"))
 _TYPES = re.compile(r"str|bytes|int|bool|None|Any|SecretStr|Optional\[.*\]|.*\| *None")
 _FALLBACK = re.compile(
@@ -40,20 +41,27 @@ _SECTION = re.compile(r"^(?=diff --git )", re.MULTILINE)
 _SECTION_PATH = re.compile(r"^(?:\+\+\+ \"?b/|--- \"?a/)(.*?)\"?\t?$", re.MULTILINE)
 
 
-def source(content: str, path: str) -> str:
-    """A source file's text without secrets. What may be one depends on the kind of file, which its path tells."""
+def source(content: str, path: str, in_time: Callable[[], None] = lambda: None) -> str:
+    """A source file's text without secrets. What may be one depends on the kind of file, which its path tells.
+
+    `in_time` is called again and again and may raise.
+    """
     suffix = PurePosixPath(path).suffix.lower()
-    return "".join(_piece(piece, suffix) for piece in _pieces(content))
+    parts = []
+    for piece in _pieces(content):
+        in_time()
+        parts.append(_piece(piece, suffix))
+    return "".join(parts)
 
 
-def diff(content: str) -> tuple[str, list[str]]:
-    """A git diff without secrets, and the paths of the files out of which one was cut."""
+def diff(content: str, in_time: Callable[[], None] = lambda: None) -> tuple[str, list[str]]:
+    """A git diff without secrets, and the paths of the files out of which one was cut. `in_time`: as for `source`."""
     sections, paths = [], []
     for section in _SECTION.split(content):
         plain = section
         if "\nGIT binary patch\n" not in section:
             path = _path(section)
-            plain = source(section, path)
+            plain = source(section, path, in_time)
             if plain != section:
                 paths.append(path)
         sections.append(plain)
@@ -67,10 +75,12 @@ def _path(section: str) -> str:
 
 
 def _pieces(content: str) -> Iterator[str]:
-    """Parts that end with a line, and never within a private key."""
+    """Parts that end with a line, never within a private key or between a name and its value."""
     start = 0
     while start < len(content):
         end = content.find("\n", start + PIECE) + 1 or len(content)
+        while end < len(content) and content[max(start, end - 40) : end].rstrip().endswith(_GOES_ON):
+            end = content.find("\n", end) + 1 or len(content)
         begun = content.rfind("-----BEGIN ", start, end)
         if begun >= 0 and "-----END " not in content[begun:end]:
             closed = content.find("-----END ", end)

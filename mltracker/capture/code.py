@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import sys
@@ -13,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from mltracker.capture.command import Started, folder_at_start, is_installed, readable, repository, script
-from mltracker.capture.git import Git
+from mltracker.capture.git import Answer, Git
 from mltracker.events import source_redaction
 from mltracker.events.redaction import without_user
 
@@ -24,6 +25,7 @@ MOST_FILES = 1_000
 MOST_OMITTED = 100
 MOST_SUBMODULES = 100
 """Limits in bytes and in numbers. One that was hit is recorded under "omitted"."""
+LATER = "written after the program began"
 _CODE = (
     ".py .pyx .pxd .pyi .ipynb .c .cc .cpp .cxx .h .hpp .cu .cuh .rs .go .java .js .ts .r .R .jl .lua .sh .bash .sql"
 )
@@ -41,12 +43,16 @@ _STATUS = (
 
 
 class Code:
-    """Gathered into `facts` as far as it comes; `contents` are the blobs that the facts name, by their hash."""
+    """Gathered into `facts` as far as it comes; `contents` are the blobs that the facts name, by their hash.
 
-    def __init__(self, started: Started, deadline: float) -> None:
+    What was written after the process `began` (seconds since 1970) may be its result: it is omitted, not kept as code.
+    """
+
+    def __init__(self, started: Started, deadline: float, began: float = math.inf) -> None:
         self.facts: dict[str, Any] = {}
         self.contents: dict[str, bytes] = {}
         self._deadline = deadline
+        self._began = began
         self._omitted: list[dict[str, Any]] = []
         self._left_out = 0
         self._redacted: list[str] = []
@@ -104,7 +110,10 @@ class Code:
         changed = self._heads(status.names)
         problem = "" if self.facts["commit"] else "no commit yet"
         self.facts["submodules"] = self._submodules()
-        return self._diff(changed) or self._untracked() or problem
+        diff, untracked = self._diff(changed), self._list_untracked()
+        self._take_diff(diff)  # looking for secrets takes longer than git does
+        self._take_untracked(untracked)
+        return diff.error or untracked.error or problem
 
     def _heads(self, entries: list[str]) -> list[str]:
         """commit and branch; answers the paths of tracked files that differ."""
@@ -138,23 +147,26 @@ class Code:
             commits[path] = head.text if head and not head.error else None
         return commits
 
-    def _diff(self, changed: list[str]) -> str:
-        """diff and diff_size; answers the problem, or nothing."""
-        self.facts.update(diff=None, diff_size=0)
+    def _diff(self, changed: list[str]) -> Answer:
         if not changed or self.facts["commit"] is None:
-            return ""
-        excluded = set(self._not_to_diff(changed))
-        answer = self._git(
-            *_DIFF.split(), "--", ".", *(f":(exclude,top,literal){path}" for path in excluded), limit=LARGEST_DIFF
-        )
+            return Answer(b"")
+        excluded = (f":(exclude,top,literal){path}" for path in set(self._not_to_diff(changed)))
+        return self._git(*_DIFF.split(), "--", ".", *excluded, limit=LARGEST_DIFF)
+
+    def _take_diff(self, answer: Answer) -> None:
+        """diff and diff_size."""
+        self.facts.update(diff=None, diff_size=0)
         if answer.cut:
             self._omit(".", LARGEST_DIFF, f"the diff is larger than {LARGEST_DIFF:,} bytes")
-        elif answer.out:
-            text, redacted = source_redaction.diff(answer.out.decode("utf-8", "surrogateescape"))
+        elif answer.out and not answer.error:
+            try:
+                text, redacted = source_redaction.diff(answer.out.decode("utf-8", "surrogateescape"), self._in_time)
+            except TimeoutError as late:
+                self._omit(".", len(answer.out), str(late))
+                return
             content = text.encode("utf-8", "surrogateescape")
             self._redacted += redacted
             self.facts.update(diff=self._store(content), diff_size=len(content))
-        return answer.error
 
     def _not_to_diff(self, changed: list[str]) -> Iterator[str]:
         """Large files, and stores of this tracker that are committed: they change all the time."""
@@ -167,13 +179,18 @@ class Code:
             if size > LARGEST_DIFF:
                 self._omit(path, size, f"larger than {LARGEST_DIFF:,} bytes")
                 yield path
+            elif self._is_later(path):
+                self._omit(path, size, LATER)
+                yield path
 
-    def _untracked(self) -> str:
-        """untracked, with what git ignores but the program has loaded; answers the problem, or nothing."""
+    def _list_untracked(self) -> Answer:
         before_first_commit = ("--cached",) if self.facts["commit"] is None else ()
-        listed = self._git("ls-files", "--others", *before_first_commit, "--exclude-standard", "-z", "--", *_PATTERNS)
+        return self._git("ls-files", "--others", *before_first_commit, "--exclude-standard", "-z", "--", *_PATTERNS)
+
+    def _take_untracked(self, listed: Answer) -> None:
+        """untracked, with what git ignores but the program has loaded."""
         if listed.error:
-            return listed.error
+            return
         if listed.cut:
             self._omit("*", 0, "so many untracked files that not all were looked at")
         paths = [path for path in dict.fromkeys(listed.names) if not self._store_around(path)]
@@ -183,7 +200,6 @@ class Code:
             [*sorted(paths, key=_rank), *(path for path in own if path not in tracked)]
         )
         self.facts["dirty"] = self.facts["dirty"] or bool(self.facts["untracked"])
-        return ""
 
     # Files -----------------------------------------------------------------------------------------------------------
 
@@ -219,14 +235,15 @@ class Code:
                 found = (self._root / path).lstat()
                 why = self._refused(found, len(kept), total)
                 content = b"" if why else (self._root / path).read_bytes()
-            except OSError as error:
+                why = why or ("not text" if b"\0" in content else "")
+                plain = b"" if why else self._plain(path, content)
+            except OSError as error:  # a TimeoutError is one
                 self._omit(path, 0, error.strerror or str(error))
                 continue
-            if why or b"\0" in content:
-                self._omit(path, found.st_size, why or "not text")
+            if why:
+                self._omit(path, found.st_size, why)
                 continue
             total += len(content)
-            plain = self._plain(path, content)
             mode = 0o755 if found.st_mode & stat.S_IXUSR else 0o644
             kept[path] = {"hash": self._store(plain), "size": len(plain), "mode": mode}
         return kept
@@ -234,22 +251,37 @@ class Code:
     def _refused(self, found: os.stat_result, files: int, total: int) -> str:
         if not stat.S_ISREG(found.st_mode):
             return "a link" if stat.S_ISLNK(found.st_mode) else "not a file"
+        if max(found.st_mtime, found.st_ctime) > self._began:
+            return LATER
         if found.st_size > LARGEST_FILE:
             return f"larger than {LARGEST_FILE:,} bytes"
         if total + found.st_size > LARGEST_FILES:
             return f"untracked files of more than {LARGEST_FILES:,} bytes"
         if files >= MOST_FILES:
             return f"more than {MOST_FILES:,} untracked files"
-        return "no time was left" if time.monotonic() > self._deadline else ""
+        self._in_time()
+        return ""
+
+    def _in_time(self) -> None:
+        """Raises TimeoutError after the deadline."""
+        if time.monotonic() > self._deadline:
+            raise TimeoutError("no time was left to look for secrets in it")
 
     def _plain(self, path: str, content: bytes) -> bytes:
         """Without secrets. Bytes that are no UTF-8 stay as they are."""
         text = content.decode("utf-8", "surrogateescape")
-        plain = source_redaction.source(text, path)
+        plain = source_redaction.source(text, path, self._in_time)
         if plain == text:
             return content
         self._redacted.append(path)
         return plain.encode("utf-8", "surrogateescape")
+
+    def _is_later(self, path: str) -> bool:
+        try:
+            found = (self._root / path).lstat()
+        except OSError:  # deleted, which git's diff says
+            return False
+        return max(found.st_mtime, found.st_ctime) > self._began
 
     def _store(self, content: bytes) -> str:
         hash = sha256(content).hexdigest()

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from mltracker.capture import session
 from mltracker.capture.code import Code
-from mltracker.capture.command import started
+from mltracker.capture.command import process_began, started
 from mltracker.capture.environment import hardware, packages
 from mltracker.errors import MLTrackerError, StoreError, notify
 from mltracker.events.catalogue import SessionDescribed
@@ -152,7 +152,7 @@ def description() -> Description:
 def _find_out() -> Description:
     deadline = time.monotonic() + BUDGET
     environment: dict[str, Any] = {}
-    code = Code(started(), deadline)
+    code = Code(started(), deadline, process_began())
 
     def find_code() -> dict[str, Any]:
         code.gather(package["location"] for package in environment.get("editable", {}).values())

@@ -48,6 +48,8 @@ class Git:
 
     def __call__(self, *arguments: str, limit: int = 1 << 24) -> Answer:
         """Run one command; at most `limit` bytes of what it prints. Never raises for what git does."""
+        if time.monotonic() >= self._deadline:
+            return Answer(b"", "no time was left to ask git")
         command = ["git", "-C", str(self.folder), *_OPTIONS.split(), *arguments]
         try:
             process = subprocess.Popen(

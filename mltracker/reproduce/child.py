@@ -155,6 +155,15 @@ class Report:
             self._told.add(name)
             self.write(module=name, file=path)
 
+    def listen(self, event: str, details: tuple[Any, ...]) -> None:
+        """An audit hook: code of the user's tree that runs without being imported, by `runpy` or `exec`."""
+        if event == "exec":
+            path = getattr(details[0], "co_filename", "")
+            if path not in self._told and os.path.isabs(path):
+                self._told.add(path)
+                if self._places.inside(path) is not None:
+                    self.write(module=os.path.basename(path), file=path)
+
     def sweep(self) -> None:
         """Look at everything that was loaded, by whatever means."""
         for name, module in list(sys.modules.items()):
@@ -184,6 +193,7 @@ def start(settings: Settings) -> None:
     here = settings["here"]
     sys.path[:] = [places.mapped(entry) or entry for entry in sys.path if entry != here]
     sys.meta_path.insert(0, Finder(places, report))
+    sys.addaudithook(report.listen)
     atexit.register(report.sweep)
     leave = os._exit
 

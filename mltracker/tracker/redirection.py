@@ -56,8 +56,11 @@ class Redirection:
 
 
 def redirection() -> Redirection | None:
-    """What $MLTRACKER_REPRODUCTION asks for; None where it is not set. Raises InvalidValue where it cannot be read."""
-    text = os.environ.get(VARIABLE)
+    """What $MLTRACKER_REPRODUCTION asks for; None where it is not set, here or where this process's session began.
+
+    Raises InvalidValue where it cannot be read.
+    """
+    text = os.environ.get(VARIABLE) or _inherited()
     if not text:
         return None
     hint = f"`mltracker reproduce` sets it; to record as usual, unset {VARIABLE}"
@@ -73,6 +76,19 @@ def redirection() -> Redirection | None:
     if not Path(told["store"]).is_absolute():
         raise InvalidValue(VARIABLE, f"store must be a whole path, not {told['store']!r}", hint=hint)
     return Redirection(Path(told["store"]), told["id"], told["of"], told["suffix"], seeds)
+
+
+def _inherited() -> str:
+    """The variable as it was given to the first process of this session, for programs that clear their environment.
+
+    A reproduction runs in a session of its own, so whoever belongs to it must not write into another store.
+    """
+    try:
+        given = Path(f"/proc/{os.getsid(0)}/environ").read_bytes().split(b"\0")
+    except OSError:  # no Linux, or the first process is somebody else's, or gone
+        return ""
+    start = f"{VARIABLE}=".encode()
+    return next((os.fsdecode(each.removeprefix(start)) for each in given if each.startswith(start)), "")
 
 
 def marked(started: SessionStarted) -> SessionStarted:

@@ -84,6 +84,23 @@ def test_a_large_file_is_looked_at_in_pieces_that_cut_no_key_in_two() -> None:
     assert plain.startswith(lines) and lines in plain[len(lines) :]
 
 
+@pytest.mark.parametrize("opening", ["password = (", "password =", 'db = {"password":', "password = \\"])
+def test_no_piece_ends_between_a_name_and_its_value(opening: str) -> None:
+    for before in range(source_redaction.PIECE - 3 * len(opening), source_redaction.PIECE + 2):
+        source = "x" * before + f"\n{opening}\n  'hunter2'\n" + "y = 1\n" * 1000
+        assert "hunter2" not in source_redaction.source(source, "a.py"), before
+
+
+def test_it_stops_when_it_is_told_to() -> None:
+    def late() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        source_redaction.source("x = 1\n", "a.py", late)
+    with pytest.raises(TimeoutError):
+        source_redaction.diff(DIFF, late)
+
+
 DIFF = """diff --git a/a.py b/a.py
 index 1111111..2222222 100644
 --- a/a.py

@@ -207,8 +207,22 @@ def test_the_commit_is_gone(repository: Repository, monkeypatch: pytest.MonkeyPa
 
 def test_no_time(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     facts, _ = gather(monkeypatch, repository.root, repository.root / "train.py", seconds=0)
-    assert facts["problem"].startswith("git took longer than")
-    assert whys(facts) == {"train.py": "no time was left"}
+    assert facts["problem"] == "no time was left to ask git"
+    assert whys(facts) == {"train.py": "no time was left to look for secrets in it"}
+
+
+def test_no_time_to_look_for_secrets(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not looked through is not kept, and that is told."""
+
+    def late(self: Code) -> None:
+        raise TimeoutError("no time was left")
+
+    repository.write("helper.py", "x = 2\n")
+    repository.write("new.py", "x = 3\n")
+    monkeypatch.setattr(Code, "_in_time", late)
+    facts, contents = gather(monkeypatch, repository.root)
+    assert facts["diff"] is None and facts["untracked"] == {} and contents == {}
+    assert whys(facts) == {".": "no time was left", "new.py": "no time was left"}
 
 
 def test_submodules(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

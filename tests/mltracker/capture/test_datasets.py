@@ -116,6 +116,8 @@ def test_sparse_matrices() -> None:
     sparse = pytest.importorskip("scipy.sparse")
     dense = np.array([[0.0, 1.0], [2.0, 0.0]])
     forms = [sparse.csr_matrix(dense), sparse.csc_matrix(dense), sparse.coo_array(dense), sparse.lil_matrix(dense)]
+    forms.append(sparse.coo_matrix(([2.0, 0.5, 0.5, 0.0], ([1, 0, 0, 0], [0, 1, 1, 0]))))
+    forms.append(sparse.csr_matrix(([0.0, 1.0, 2.0], [1, 1, 0], [0, 2, 3]), shape=(2, 2)))
     assert len({digest(each) for each in forms}) == 1
     assert digest(forms[0]) != digest(sparse.csr_matrix(dense * 2)) != digest(dense)
 

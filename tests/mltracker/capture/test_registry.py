@@ -274,13 +274,14 @@ def test_pydantic_models_describe_themselves() -> None:
         rate: float = 0.1
         token: pydantic.SecretStr = pydantic.SecretStr("x")
         inside: dict[str, int] = {}
+        cache: int = pydantic.Field(3, exclude=True)
 
     assert register(Config, exclude=["inside"], name="Settings") is Config
     assert Config(rate=1.0) == Config(rate=1.0)
     made = Module.of(Config(rate=0.5))
     assert made.name == "Settings"
     assert made.parameters["rate"] == 0.5
-    assert "inside" not in made.parameters
+    assert made.parameters.keys() == {"class", "rate", "token"}
     assert made.parameters["token"] == "**********"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from tests.mltracker.reproduce.scratch import Scratch, not_runnable, said
+from tests.mltracker.reproduce.scratch import TRAIN, Scratch, not_runnable, said
 
 
 def venv(scratch: Scratch) -> Scratch:
@@ -69,7 +69,7 @@ def test_a_package_that_is_a_repository_of_its_own(scratch: Scratch) -> None:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
     (info / "direct_url.json").write_text(f'{{"url": "file://{other}", "dir_info": {{"editable": true}}}}')
-    scratch.write("settings.py", "from other import scale\n")
+    scratch.write("train.py", TRAIN + "import other\n")  # when the code was already described
     scratch.commit()
     scratch.record()
     said(scratch.reproduce(python=scratch.python).verdict, "identical")
@@ -176,7 +176,7 @@ def test_a_python_that_lives_in_the_repository(scratch: Scratch) -> None:
     third.parent.mkdir()
     third.write_text("scale = 1.0\n")
     (scratch.root / packages / "third.pth").write_text(f"{third.parent}\n")
-    scratch.write("settings.py", "from third import scale\n")
+    scratch.write("train.py", TRAIN + "import third\n")  # when the code was already described
     scratch.commit()
     scratch.record()
     said(scratch.reproduce(python=scratch.python).verdict, "identical")
