@@ -19,8 +19,8 @@ _WORKERS = ("from multiprocessing.", "from joblib.externals.loky.", "from torch.
 _WORKER_MODULES = ("joblib.externals.loky.", "multiprocessing.")
 _START_TIME = 19
 """Its place behind the name in /proc/self/stat, in clock ticks since the machine began (proc(5))."""
-_COARSE = 0.02
-"""Seconds: what ticks and the time stamps of files may be off; no program gets going faster."""
+_COARSE = 0.01
+"""Seconds that a tick lasts: by so much a process may have begun later than it says."""
 LARGEST_SCRIPT = 1 << 24
 """Bytes; what is larger is no script."""
 

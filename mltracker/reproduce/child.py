@@ -6,7 +6,7 @@ anywhere else is reported, at once and again at the end.
 """
 
 # This comes before the program and loads as little as can be: os.path is there anyway, pathlib is not.
-# ruff: noqa: PTH100, PTH110, PTH113, PTH114, PTH118, PTH119, PTH120, PTH206
+# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH114, PTH117, PTH118, PTH119, PTH120, PTH123, PTH206
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ from typing import Any, NoReturn
 
 Settings = dict[str, Any]
 LIBRARIES = ("site-packages", "dist-packages")
+TOOLS = ("git", "ldconfig", "nvidia-smi", "uname")
+"""Programs that libraries start to look around; of any other it cannot be seen what it reads."""
+CHANGING = frozenset(
+    ("os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate", "shutil.rmtree")
+)
+"""Audit events, but for `open`, of what changes a folder."""
 OURS = "mltracker"
 """The tracker is no part of what is reproduced, but where the repository is its own."""
 
@@ -142,12 +148,17 @@ class Finder:
 
 
 class Report:
-    """Lines of JSON, each written at once: that a process began, what it loaded from elsewhere, that it was swept."""
+    """Lines of JSON, each written at once: that a process began, what it loaded from elsewhere, that it was swept.
+
+    The last one tells which files of the restored code it has used, as far as that can be seen.
+    """
 
     def __init__(self, path: str, places: Places) -> None:
         self._path = path
         self._places = places
         self._told: set[str] = set()
+        self._used: set[str] = set()
+        self._blind = False
 
     def check(self, name: str, path: str) -> None:
         """Tell of a module if it is of the repository, but not of the restored code."""
@@ -156,21 +167,74 @@ class Report:
             self.write(module=name, file=path)
 
     def listen(self, event: str, details: tuple[Any, ...]) -> None:
-        """An audit hook: code of the user's tree that runs without being imported, by `runpy` or `exec`."""
+        """An audit hook: files of the user's tree that are run without being imported, or read by their whole path.
+
+        Raises PermissionError for what would change that tree.
+        """
         if event == "exec":
-            path = getattr(details[0], "co_filename", "")
-            if path not in self._told and os.path.isabs(path):
-                self._told.add(path)
-                if self._places.inside(path) is not None:
-                    self.write(module=os.path.basename(path), file=path)
+            self._ran(getattr(details[0], "co_filename", ""))
+        elif event == "open":
+            if _is_writing(details[1], details[2]):
+                self._changes(details[0])
+            else:
+                self._opened(details[0])
+        elif event in CHANGING:
+            for path in details:
+                self._changes(path)
+        elif event == "os.system":
+            self._blind = True
+        elif event == "subprocess.Popen":
+            words = [details[1]] if isinstance(details[1], str | bytes | os.PathLike) else list(details[1])
+            self._blind |= os.path.basename(_text(words[0]) if words else "") not in TOOLS
+            for word in words:
+                self._opened(word)
+
+    def _ran(self, path: str) -> None:
+        self._uses(path)
+        if self._is_new(path) and self._places.inside(path) is not None:
+            self.write(module=os.path.basename(path), file=path)
+
+    def _changes(self, path: object) -> None:
+        path = _text(path)
+        relative = self._places.inside(path) if os.path.isabs(path) and "\0" not in path else None
+        if relative is None or ".git" in relative.split(os.sep) or os.path.isdir(path):
+            return
+        self.write(wrote=path)
+        raise PermissionError(f"a reproduction does not write to the working tree: {path}")
+
+    def _opened(self, path: object) -> None:
+        path = _text(path)
+        self._uses(path)
+        if not self._is_new(path):
+            return
+        relative = self._places.inside(path)
+        if relative is None or ".git" in relative.split(os.sep) or not os.path.isfile(path):
+            return
+        restored = self._places.mapped(path)
+        if restored is None:
+            self.write(read=path)
+        elif _content(path) != _content(restored):
+            self.write(module=relative, file=path)
+
+    def _uses(self, path: str) -> None:
+        whole = os.path.abspath(path) if path else ""
+        if within(whole, self._places.tree):
+            self._used.add(os.path.relpath(whole, self._places.tree))
+
+    def _is_new(self, path: str) -> bool:
+        if path in self._told or not os.path.isabs(path) or "\0" in path:
+            return False
+        self._told.add(path)
+        return True
 
     def sweep(self) -> None:
         """Look at everything that was loaded, by whatever means."""
         for name, module in list(sys.modules.items()):
             path = getattr(module, "__file__", None)
             if isinstance(path, str):
+                self._uses(path)
                 self.check(name, path)
-        self.write(swept=True)
+        self.write(swept=True, used=None if self._blind else sorted(self._used))
 
     def write(self, **fields: object) -> None:
         """Append one line."""
@@ -183,6 +247,24 @@ class Report:
             os.write(fd, line.encode())
         finally:
             os.close(fd)
+
+
+def _text(path: object) -> str:
+    return os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
+
+
+def _is_writing(mode: object, flags: object) -> bool:
+    if isinstance(mode, str):
+        return any(letter in mode for letter in "wax+")
+    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR))
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def start(settings: Settings) -> None:

@@ -29,12 +29,14 @@ def compare(
     *,
     failure: str | None = None,
     seconds: float | None = None,
+    in_process: bool = False,
 ) -> Verdict:
     """The verdict on a reproduction of an aggregate, both of this tracker's store.
 
     Without a `tolerance` every number must be the same bit for bit; with one, `abs(a - b) <= tolerance * max(1, abs(a),
     abs(b))`. `metrics` are names, or `phase/name`; None for all. `failure` is the error, `Type: message`, with which
-    the reproduction ended outside of a training. Raises NotFound for a metric that the original has not, InvalidValue,
+    the reproduction ended outside of a training. `in_process`: a function repeated it, whose program may be any.
+    Raises NotFound for a metric that the original has not, InvalidValue,
     Damaged where `strict`.
     """
     tolerance = check_tolerance(tolerance)
@@ -49,7 +51,7 @@ def compare(
         other,
         told,
         again,
-        Asked(tolerance, metrics, lambda hash: tracker.blobs.get(hash)),
+        Asked(tolerance, metrics, lambda hash: tracker.blobs.get(hash), in_process),
         broke=outcome.broke is not None,
     )
     verdict, reason = _decided(told, again, numbers, by, outcome, tolerance)
@@ -69,6 +71,7 @@ def compare(
         notes=[
             *numbers.notes,
             *outcome.notes,
+            *_checkpoints(told, again),
             *_damage(tracker),
             *_unread("the original", told),
             *_unread("the reproduction", again),
@@ -296,6 +299,18 @@ def _damage(tracker: Tracker) -> Iterable[str]:
     for problem in tracker.notices:
         if not problem.harmless:
             yield f"both may lack something: {problem.file}: {problem.reason}"
+
+
+def _checkpoints(told: Account, again: Account) -> Iterable[str]:
+    """Those that differ, by their names and order. Formats such as torch's need not be the same byte by byte."""
+    found: dict[str, list[str]] = {}
+    for *_, data in again.checkpoints:
+        found.setdefault(data["name"], []).append(data["hash"])
+    for *_, data in told.checkpoints:
+        expected, now = data["hash"], next(iter(found.get(data["name"], [])), None)
+        del found.get(data["name"], [])[:1]
+        if now != expected:
+            yield f"checkpoint {data['name']}: {expected[:12]} {'is missing' if now is None else 'became ' + now[:12]}"
 
 
 def _unread(whose: str, account: Account) -> Iterable[str]:

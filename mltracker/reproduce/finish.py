@@ -40,6 +40,7 @@ class Done:
 
 def finish(made: Repetition, seconds: float) -> Done:
     """Bring what was recorded into the original store and compare it. Raises StoreError, OSError."""
+    made.set_unused_aside()
     name = _found(made)
     if (made.place.store / "store.json").exists():
         _mark(made)

@@ -12,6 +12,9 @@ from mltracker.reproduce.reasons import NotRunnable
 QUIET = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false",
          "advice.detachedHead=false", "core.quotePath=false")  # fmt: skip
 
+PATIENCE = 600.0
+"""Seconds; what takes longer hangs."""
+
 POINTERS = {"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_EXTERNAL_DIFF", "GIT_GRAFT_FILE",
             "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_NAMESPACE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
             "GIT_QUARANTINE_PATH", "GIT_SHALLOW_FILE", "GIT_WORK_TREE"}  # fmt: skip
@@ -42,7 +45,10 @@ def git(folder: Path, *arguments: str, content: bytes | None = None, more: Mappi
             input=content or b"",
             capture_output=True,
             check=False,
+            timeout=PATIENCE,
         )
+    except subprocess.TimeoutExpired as error:
+        raise GitFailed(f"git {arguments[0]} took longer than {PATIENCE:.0f} s in {folder}") from error
     except FileNotFoundError as error:
         if folder.is_dir():
             raise GitFailed("git is not installed", hint="Install git") from error

@@ -43,16 +43,16 @@ def reproduce(
         verdict = not_runnable(recipe.id, original.keys[0], "it recorded nothing to compare")
         record(tracker, original, verdict)
         return verdict
-    modules = recipe.build(registry) if "modules" in call else None
     again = _fresh(tracker, recipe)
-    _seed(recipe)
+    _seed(recipe)  # before the modules, which may draw their weights
+    modules = recipe.build(registry) if "modules" in call else None
     started, failure = time.perf_counter(), None
     try:
         train(*_given(call, again, recipe), **({} if modules is None else {"modules": modules}))
     except Exception as error:  # noqa: BLE001 - the user's function may raise anything; the verdict names it
         failure = f"{type(error).__qualname__}: {error}"
     seconds = time.perf_counter() - started
-    verdict = compare(tracker, original, again, tolerance, metrics, failure=failure, seconds=seconds)
+    verdict = compare(tracker, original, again, tolerance, metrics, failure=failure, seconds=seconds, in_process=True)
     record(tracker, original, verdict)
     return verdict
 

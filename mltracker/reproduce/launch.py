@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import orjson
 
@@ -45,10 +46,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended: `failure` as `Type: message` if it failed; whether it told what it had loaded in the end."""
+    """How a program ended: `failure` as `Type: message` if it failed; whether it told what it had loaded in the end;
+    what it read in the user's tree, by whole paths; and which files of the code it used, None if that is not known."""
 
     failure: str | None
     swept: bool
+    astray: list[str]
+    used: set[str] | None
 
 
 def cwd_of(run: Run, place: Workplace) -> Path:
@@ -153,7 +157,7 @@ def run_again(run: Run, place: Workplace, setting: Setting, look: Callable[[], N
             stop(process)
     require_own_code(place.report, process.pid)
     failed = None if process.returncode == 0 else failure(process.returncode, place.log)
-    return Ended(failed, was_swept(place.report, process.pid))
+    return Ended(failed, was_swept(place.report, process.pid), astray(place.report), used(place.report))
 
 
 def _attend(process: subprocess.Popen[bytes], place: Workplace, look: Callable[[], None]) -> None:
@@ -187,7 +191,13 @@ def told(report: Path) -> list[dict[str, object]]:
 
 
 def require_no_strangers(report: Path) -> None:
-    """Raises NotRunnable naming the modules that came from outside of the recorded code."""
+    """Raises NotRunnable naming what came from outside of the recorded code, or would have changed it."""
+    wrote = next((line["wrote"] for line in told(report) if "wrote" in line), None)
+    if wrote is not None:
+        raise NotRunnable(
+            f"the program writes to your working tree, by its whole path: {wrote}",
+            hint="Let it write relative to its working directory, or outside of the repository",
+        )
     strangers = {str(line["module"]): str(line["file"]) for line in told(report) if "module" in line}
     if strangers:
         name, path = next(iter(strangers.items()))
@@ -213,6 +223,21 @@ def was_swept(report: Path, pid: int) -> bool:
     """Whether that process told at its end of all that it had loaded."""
     mine = [line for line in told(report) if line.get("pid") == pid]
     return bool(mine) and "swept" in mine[-1]
+
+
+def astray(report: Path) -> list[str]:
+    """Files of the user's tree that the program read there, and not in the restored code."""
+    paths = dict.fromkeys(line["read"] for line in told(report) if "read" in line)
+    return [f"read in your working tree, by its whole path: {path}" for path in paths]
+
+
+def used(report: Path) -> set[str] | None:
+    """The files of the restored code that its processes have used; None where one of them did not tell."""
+    lines = told(report)
+    last = {line["pid"]: line for line in lines}
+    if not all(isinstance(line.get("used"), list) for line in last.values()):
+        return None
+    return {str(path) for line in lines for path in cast("list[object]", line.get("used") or [])}
 
 
 def failure(status: int, log: Path) -> str:

@@ -52,11 +52,13 @@ class Means(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """How numbers are compared, and which; `read` gives a blob of the store."""
+    """How numbers are compared, and which; `read` gives a blob of the store. `in_process`: the program that repeated
+    them was meant to be another one, so its code and seeds explain nothing."""
 
     tolerance: float | None
     metrics: Sequence[str] | None
     read: ReadBlob
+    in_process: bool = False
 
 
 def means(recipe: Recipe, other: Recipe, told: Account, again: Account, asked: Asked, *, broke: bool) -> Means:
@@ -78,6 +80,7 @@ def means(recipe: Recipe, other: Recipe, told: Account, again: Account, asked: A
     if len(before) != len(after):
         lacking.append(Difference(kind="iteration", name="count", expected=len(before), found=len(after)))
     explaining, environment = _sessions(recipe.runs, other.runs, asked.read)
+    explaining = [] if asked.in_process else explaining
     return Means(
         explaining, [*changed, *different, *results.differences], lacking, environment,
         min(len(before), len(after)), results.compared, results.inexact,

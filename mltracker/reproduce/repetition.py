@@ -53,6 +53,15 @@ class Repetition:
     notes: list[str] = field(default_factory=list)
     failure: str | None = None
     swept: bool = True
+    used: set[str] | None = field(default_factory=set)
+
+    def set_unused_aside(self) -> None:
+        """A file that was changed, and that no program used, says nothing against what came out. It is noted."""
+        if self.used is not None and self.swept and self.failure is None:
+            aside = [one for one in self.code if one.found is not None and one.name not in self.used]
+            aside = [one for one in aside if one.name != "commit" and one.expected != "not kept"]
+            self.code = [one for one in self.code if one not in aside]
+            self.notes += [f"differs, but the program did not use it: {one.name}" for one in aside]
 
     def run(self) -> None:
         """All programs, until one fails that had not failed. Raises NotRunnable."""
@@ -210,6 +219,8 @@ class Repetition:
     def _went_well(self, run: Run, ended: Ended) -> bool:
         """Whether to go on: also after a program that had failed in the original."""
         self.swept = self.swept and ended.swept
+        self.notes += [note for note in ended.astray if note not in self.notes]
+        self.used = None if self.used is None or ended.used is None else self.used | ended.used
         self.failure = ended.failure
         if ended.failure is None:
             return True

@@ -109,6 +109,10 @@ class Verdict(Document):
         """Whether it came out as it was, bit for bit or within the tolerance asked for."""
         return self.exit_code == 0
 
+    def __bool__(self) -> bool:
+        """As `reproduced`, so that a test may assert a verdict."""
+        return self.reproduced
+
     @property
     def summary(self) -> list[str]:
         """For people, a line each: the verdict first."""

@@ -61,7 +61,8 @@ def open(
     _choose("durability", durability, Durability)
     _choose("on_error", on_error, OnError)
     address = os.fsdecode(uri) if uri is not None else default_uri()
-    store, redirected = location(address), redirection()
+    store = location(address)
+    redirected = None if store is None else redirection()
     if redirected is not None:
         store = redirected.store
     losses = Losses(on_error)

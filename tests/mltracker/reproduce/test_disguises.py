@@ -80,3 +80,97 @@ def test_who_loses_the_environment_does_not_write_to_the_original(scratch: Scrat
     scratch.reproduce()
     with mltracker.open(scratch.store, read_only=True) as tracker:
         assert len(tracker.experiment("mnist").aggregate("1").metrics.list()) == 1
+
+
+def test_code_that_a_process_of_its_own_runs(scratch: Scratch) -> None:
+    worker = scratch.write("worker.py", "print(0.5)\n")
+    scratch.write(
+        "train.py", f"{AGGREGATE}import subprocess\n"
+        f"out = subprocess.run([sys.executable, '-I', {str(worker)!r}], capture_output=True, text=True).stdout\n"
+        "aggregate.metrics.log({'loss': float(out)}, step=0)\n",
+    )  # fmt: skip
+    scratch.commit()
+    scratch.record()
+    said(scratch.reproduce().verdict, "identical")
+    worker.write_text("print(1 / 2)\n")
+    not_runnable(scratch.reproduce(), "worker.py")
+
+
+def test_data_of_the_working_tree_is_told(scratch: Scratch) -> None:
+    scratch.write(".gitignore", "data.txt\n")
+    data = scratch.write("data.txt", "0.5")
+    scratch.write(
+        "train.py", f"{AGGREGATE}aggregate.metrics.log({{'loss': float(open({str(data)!r}).read())}}, step=0)\n"
+    )
+    scratch.commit()
+    scratch.record()
+    verdict = scratch.reproduce().verdict
+    said(verdict, "identical")
+    assert f"read in your working tree, by its whole path: {data}" in verdict.notes
+
+
+def test_a_store_in_memory_stays_one(scratch: Scratch) -> None:
+    scratch.write(
+        "train.py", f"{AGGREGATE}other = mltracker.open('memory:').experiment('mnist').aggregate('1')\n"
+        "other.metrics.log({'loss': 2.0}, step=7)\naggregate.metrics.log({'loss': 1.0}, step=0)\n",
+    )  # fmt: skip
+    scratch.commit()
+    scratch.record()
+    said(scratch.reproduce().verdict, "identical")
+
+
+def test_checkpoints_that_differ_are_told(scratch: Scratch) -> None:
+    scratch.write(
+        "train.py", f"{AGGREGATE}import os\naggregate.checkpoints.add(os.urandom(8), name='weights')\n"
+        "aggregate.metrics.log({'loss': 1.0}, step=0)\n",
+    )  # fmt: skip
+    scratch.commit()
+    scratch.record()
+    verdict = scratch.reproduce().verdict
+    said(verdict, "identical")
+    assert [note for note in verdict.notes if note.startswith("checkpoint weights: ") and " became " in note], verdict
+
+
+def test_changed_files_that_the_program_does_not_use_are_told_and_do_not_decide(scratch: Scratch) -> None:
+    scratch.write("test_it.py", "")
+    scratch.commit()
+    scratch.record()
+    scratch.write("test_it.py", "# changed\n")
+    scratch.write("report.html", "<p>")
+    verdict = scratch.reproduce(allow_dirty=True).verdict
+    said(verdict, "identical")
+    assert [note for note in verdict.notes if note.startswith("differs, but")] == [
+        "differs, but the program did not use it: report.html",
+        "differs, but the program did not use it: test_it.py",
+    ]
+
+
+@pytest.mark.parametrize(
+    "reading",
+    ["open('settings.txt').read()", "__import__('subprocess').run(['cat', 'settings.txt'])"],
+    ids=["by itself", "by another program"],
+)
+def test_a_changed_file_that_may_have_been_used_decides(scratch: Scratch, reading: str) -> None:
+    scratch.write("settings.txt", "1")
+    scratch.write("train.py", f"{AGGREGATE}{reading}\naggregate.metrics.log({{'loss': 1.0}}, step=0)\n")
+    scratch.commit()
+    scratch.record()
+    scratch.write("settings.txt", "2")
+    said(scratch.reproduce(allow_dirty=True).verdict, "diverged", "other means", "settings.txt")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["open({path!r}, 'w').write('new')", "os.remove({path!r})", "os.replace(__file__, {path!r})"],
+)
+def test_the_working_tree_is_not_written_to(scratch: Scratch, change: str) -> None:
+    path = scratch.write("results.txt", "old")
+    scratch.write(
+        "train.py", f"{AGGREGATE}import os\naggregate.metrics.log({{'loss': 1.0}}, step=0)\n"
+        f"if 'MLTRACKER_REPRODUCTION' in os.environ:\n    {change.format(path=str(path))}\n",
+    )  # fmt: skip
+    scratch.commit()
+    scratch.record()
+    before = scratch.state()
+    not_runnable(scratch.reproduce(), "writes to your working tree", str(path))
+    assert scratch.state() == before

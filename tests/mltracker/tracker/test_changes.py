@@ -18,7 +18,7 @@ from mltracker.tracker.changes import ABSENT, Change
 NET = Module("model", "1", "Net", {"size": 3})
 
 
-class Cooled(Event):
+class Annealed(Event):
     """An event of a user's own."""
 
     celsius: float
@@ -166,10 +166,10 @@ def test_points_where_asked_for(aggregate: TrackedAggregate) -> None:
 
 def test_deletion_and_events_of_ones_own(aggregate: TrackedAggregate, tracker: Tracker) -> None:
     begin = len(told(aggregate))
-    tracker.append(Cooled(stream=aggregate.keys[0], celsius=-3.5))
+    tracker.append(Annealed(stream=aggregate.keys[0], celsius=-3.5))
     tracker.experiment("mnist").aggregates.delete("1")
     assert since(aggregate, begin) == [
-        ("Cooled", "", ABSENT, {"celsius": -3.5}),
+        ("Annealed", "", ABSENT, {"celsius": -3.5}),
         ("aggregate", "", "created", "deleted"),
     ]
     tracker.experiment("mnist").aggregates.restore("1")
