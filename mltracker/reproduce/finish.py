@@ -51,7 +51,7 @@ def finish(made: Repetition, seconds: float) -> Done:
             )
     if name is None:
         return Done(_nothing(made, seconds))
-    with open(made.store, projection="memory") as tracker:
+    with open(made.store, projection="memory", capture="minimal") as tracker:
         original = _aggregate(tracker, Name(made.recipe.experiment, made.recipe.aggregate))
         again = _aggregate(tracker, name)
         options = made.options
@@ -84,7 +84,7 @@ def _found(made: Repetition) -> Name | None:
 
 def _mark(made: Repetition) -> None:
     """Before they are taken over, so that no moment shows them as experiments of their own."""
-    with open(made.place.store, projection="memory") as tracker:
+    with open(made.place.store, projection="memory", capture="minimal") as tracker:
         for experiment in tracker.experiments.list():
             experiment.tags[TAG] = made.recipe.id
             tracker.experiments.update(experiment)

@@ -43,7 +43,7 @@ def run(store: Path, experiment: str, aggregate: str, options: Options, watch: W
     require_metrics(recipe, options.metrics)
     with ended_by_signals():
         done = _done(store, recipe, running, options, watch or Silent())
-        with open(store, projection="memory") as tracker:
+        with open(store, projection="memory", capture="minimal") as tracker:
             found = tracker.experiments.read(experiment)
             original = None if found is None else found.aggregates.read(aggregate)
             if original is None:

@@ -36,10 +36,10 @@ from mltracker.events.segments import SegmentLog
 log = SegmentLog(Path(sys.argv[1]))
 log.append_data(b'"type":"MetricsRecorded","v":1', b"x:0", b'{"values":{"a":1}}')
 if os.fork() == 0:
-    print(os.getpid(), log.writer, flush=True)
+    os.write(1, f"{os.getpid()} {log.writer}\\n".encode())
     sys.stdin.read(1)
     os._exit(0)
-print(log.writer, flush=True)
+os.write(1, f"{log.writer}\\n".encode())
 os._exit(0)
 """
     process = subprocess.Popen(
@@ -65,7 +65,7 @@ from pathlib import Path
 from mltracker.events.segments import SegmentLog
 log = SegmentLog(Path(sys.argv[1]))
 log.append_data(b'"type":"MetricsRecorded","v":1', b"x:0", b'{"values":{"a":1}}')
-print(log.writer, flush=True)
+os.write(1, f"{log.writer}\\n".encode())
 sys.stdin.read(1)
 os._exit(0)
 """
