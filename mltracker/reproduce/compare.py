@@ -36,8 +36,7 @@ def compare(
     Without a `tolerance` every number must be the same bit for bit; with one, `abs(a - b) <= tolerance * max(1, abs(a),
     abs(b))`. `metrics` are names, or `phase/name`; None for all. `failure` is the error, `Type: message`, with which
     the reproduction ended outside of a training. `in_process`: a function repeated it, whose program may be any.
-    Raises NotFound for a metric that the original has not, InvalidValue,
-    Damaged where `strict`.
+    Raises NotFound for a metric that the original has not, InvalidValue, Damaged where `strict`.
     """
     tolerance = check_tolerance(tolerance)
     told, again = accounts(tracker, [original, reproduction])
@@ -68,14 +67,7 @@ def compare(
         differences=[*by.causes, *outcome.differences, *by.effects, *numbers.differences],
         environment=by.environment,
         corrections=corrections(told),
-        notes=[
-            *numbers.notes,
-            *outcome.notes,
-            *_checkpoints(told, again),
-            *_damage(tracker),
-            *_unread("the original", told),
-            *_unread("the reproduction", again),
-        ],
+        notes=[*numbers.notes, *outcome.notes, *_checkpoints(told, again), *_damage(tracker), *_unread(told, again)],
         compared=Compared(
             series=numbers.series, points=numbers.points, iterations=by.iterations, modules=len(recipe.modules)
         ),
@@ -313,6 +305,7 @@ def _checkpoints(told: Account, again: Account) -> Iterable[str]:
             yield f"checkpoint {data['name']}: {expected[:12]} {'is missing' if now is None else 'became ' + now[:12]}"
 
 
-def _unread(whose: str, account: Account) -> Iterable[str]:
-    for type, count in account.unknown.items():
-        yield f"{count} events {type} of {whose} cannot be read"
+def _unread(told: Account, again: Account) -> Iterable[str]:
+    for whose, account in (("the original", told), ("the reproduction", again)):
+        for type, count in account.unknown.items():
+            yield f"{count} events {type} of {whose} cannot be read"
