@@ -1,8 +1,7 @@
 """Every event type with its schema version, and what it carries: primitives, so that renaming a model changes nothing.
 
-An event is a fact in the past tense on the stream of one entity. `stream` is the id of the event that created the
-entity, `writer:seq`; an event that creates one leaves it empty and gets its own id. To change an event, raise its
-`version`, add one step to `upcasters`, and add lines of the old version to the golden files.
+A fact in the past tense on the stream of one entity: `writer:seq` of the event that created it, empty for that one.
+To change an event, raise its `version`, add a step to `upcasters`, and lines of the old version to the golden files.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from mltracker.events.fields import (
     Numbers,
     Parameters,
     PathName,
+    PlainName,
     Seconds,
     Text,
     Texts,
@@ -133,7 +133,7 @@ class ModuleData(Payload):
 
     type: Name
     hash: Name
-    name: Name
+    name: PlainName
     parameters: Parameters = {}
 
 
@@ -141,7 +141,7 @@ class DatasetData(Payload):
     """A dataset: `parameters` may be anything of JSON."""
 
     hash: Name
-    name: Name
+    name: PlainName
     parameters: Parameters = {}
 
 
@@ -372,7 +372,7 @@ class SessionEnded(Event):
 class CheckpointStored(Event):
     """A blob by content hash (SHA-256, hex); `size` in bytes."""
 
-    name: Name
+    name: PlainName
     hash: Name
     size: Count
     iteration: Text | None = None

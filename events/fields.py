@@ -1,8 +1,8 @@
 """The kinds of fields that events are made of: strict on writing, lenient on reading.
 
 `load` passes the context "stored": then words such as "NaN" become floats again, and rules that a later release may
-have loosened are not applied to what is history. Secrets are cut out on writing (see `redaction`), never out of names,
-ids and hashes.
+have loosened are not applied to what is history. Secrets are cut out on writing (see `redaction`), never out of ids,
+hashes and the names by which things are found.
 """
 
 from __future__ import annotations
@@ -92,6 +92,8 @@ def _named(slashes: bool) -> Callable[[str, ValidationInfo], str]:
 
 Text = Annotated[str, Field(strict=True), AfterValidator(_text)]
 Name = Annotated[Text, AfterValidator(_named(slashes=True))]
+PlainName = Annotated[Name, AfterValidator(_free_text)]
+"""A name by which nothing is found: it may well be a URL."""
 PathName = Annotated[Text, AfterValidator(_named(slashes=False))]
 """A name that also stands in paths, `experiment/aggregate`: no slashes."""
 Key = Annotated[str, Field(strict=True, pattern=KEY_PATTERN)]

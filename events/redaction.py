@@ -43,9 +43,10 @@ _USER_INFO = (
     r"|[^\s/?#\"'<>@:\[\\]*+:(?!\d+[/?#])[^\s\"'<>@\\]{0,200}+@)"  # a password with a slash in it
 )
 _NAME = r"(?<![\w.])(?<![\w.]-)(?P<name>[A-Za-z_][\w.]*+(?:-[\w.]++)*+)"
-_QUOTE = r"(?P<quote>\\*+[\"'])(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\\n])){0,8192}+)(?P=quote)"
+_QUOTE = r"(?P<quote>\\*+(?:\"\"\"|'''|[\"']))(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\\n])){0,8192}+)(?P=quote)"
 QUOTED = (
-    _NAME + r"(?P<between>[\\\"'\])]{0,4}[ \t]{0,8}(?::[ \t]{0,8}[\w.\[\], |]{1,80}=|[:!=]=|=>|[:=])\s{0,8}(?:\\\n)?\(?\s{0,8})"
+    _NAME + r"(?P<between>[\\\"'\])]{0,4}[ \t]{0,8}"
+    r"(?::[ \t]{0,8}[\w.\[\], |]{1,80}=|[:!=]=|=>|[:=])\s{0,8}(?:\\\n)?\(?\s{0,8})"
     r"(?P<kind>[rbfuRBFU]{0,2})" + _QUOTE
 )
 _BARE = (
@@ -55,7 +56,32 @@ _BARE = (
 _FLAG = r"(?<![\w-])--?(?P<name>[A-Za-z][\w-]*+)(?P<between>[ \t]+|[\"'],[ \t]*[\"'])(?![-\"'])(?P<value>[^\s\"',;]+)"
 _SCHEME = r"(?i:(?P<before>authorization[\\\"']{0,3}\s{0,4}[:=]\s{0,4}[\\\"']{0,3}))(?:[A-Za-z]+[ \t]+)?[^\s\"',;]+"
 _BEARER = r"(?i:(?P<before>\b(?:bearer|basic)[ \t]+))[\w.~+/=-]{16,}"
-HINTS = ("://", "pass", "pw", "secret", "token", "key", "auth", "cred", "cookie", "bearer", "basic")
+SIGNED = r"(?i:(?P<before>[?&](?:(?:x-(?:amz|goog)-)?signature|sig|x-amz-security-token)=))[^\s\"'&#<>{}$\\,;]{8,}"
+"""What makes a signed URL one; it opens what it names."""
+PAIR = (
+    r"(?P<before>(?<![\w.])(?P<name>[A-Za-z_][\w.]*+)"
+    r"(?:[\"'\]]{0,2}\s{0,4}[:=]\s{0,4}|(?<=BasicAuth)|(?<=DigestAuth))"
+    r"\(\s{0,80}[rbfu]?(?P<q>[\"'])(?:(?!(?P=q))[^\\\n]){0,200}+(?P=q)\s{0,4},\s{0,80}(?P<kind>[rbfu]{0,2}))"
+    r"(?P<quote>[\"'])(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\\n])){0,500}+)(?P=quote)"
+)
+"""`auth=("user", "password")`: the second is the secret."""
+NETRC = (
+    r"(?P<before>\b(?:machine\s{1,8}\S{1,200}|default)\s{1,8}login\s{1,8}\S{1,200}\s{1,8}password\s{1,8})[^\s\[][^\s]*"
+)
+COMMANDS = (
+    r"(?P<before>\bcurl[ \t](?:[^\n;|]|\\\n){0,120}?(?<![\w-])(?:-u|--user)[ \t=]{0,4}[\"']?[^\s:\"'$]{1,64}+:"
+    r"|\bsshpass[ \t]+-p[ \t]{0,4}[\"']?"
+    r"|\bmysql(?:dump|admin)?[ \t](?:[^\n;|]|\\\n){0,120}?(?<![\w-])(?:-p|--password=)[\"']?)"
+    r"(?P<value>[^\s\"'$`;|&<>(){}\[\\]+)"
+)
+_SAID = (
+    r"(?P<before>\b(?i:password|passwd|passphrase|api[ _-]?key)[ \t]{1,4}(?:(?:is|was|of)[ \t]{1,4})?)"
+    r"(?P<quote>[\"'`])(?P<value>(?:(?!(?P=quote))[^\n]){1,200}+)(?P=quote)"
+)
+HINTS = (
+    *("://", "pass", "pw", "secret", "token", "key", "auth", "cred", "cookie", "bearer", "basic"),
+    *("jwt", "otp", "mfa", "sig=", "signature=", "curl", "mysql"),
+)
 _PLACEHOLDER = (
     r"|\$\{[^}]*\}|\$\([^)]*\)|\{\{.*\}\}|<[^>]*>|<\|.*\|>|</?\w+>|\[[A-Za-z_]+\]|%(?:\(\w+\))?s|\*+|\.\.\.|"
     + re.escape(REDACTED)
@@ -71,7 +97,10 @@ def text(value: str) -> str:
     plain = pattern(_USER_INFO).sub("", plain)
     plain = pattern(_SCHEME).sub(_after_scheme, plain)
     plain = pattern(_BEARER).sub(_after_scheme, plain)
-    for expression, decide in ((QUOTED, _quoted), (_BARE, _bare), (_FLAG, _flagged)):
+    for expression in (SIGNED, NETRC, COMMANDS):
+        plain = pattern(expression).sub(_after_scheme, plain)
+    plain = pattern(_SAID).sub(_said, plain)
+    for expression, decide in ((PAIR, _pair), (QUOTED, _quoted), (_BARE, _bare), (_FLAG, _flagged)):
         plain = substitute(expression, decide, plain)
     return plain
 
@@ -81,8 +110,14 @@ def parameters(value: Any) -> Any:
     if isinstance(value, str):
         return text(value)
     if isinstance(value, Mapping):
-        return {text(key): under(key, item) for key, item in value.items()}
+        plain = {text(key): under(key, item) for key, item in value.items()}
+        name = plain.get("name")
+        if "value" in plain and isinstance(name, str):  # as Kubernetes writes variables
+            plain["value"] = under(name, plain["value"])
+        return plain
     if isinstance(value, list):
+        if len(value) == 2 and _all_text(value) and _is_pair(*value):
+            return [value[0], _hidden(value[1], Telling.TEXT)]
         if any(isinstance(item, str) and item.startswith("-") for item in value) and _all_text(value):
             return command(value)
         return [parameters(item) for item in value]
@@ -129,6 +164,12 @@ def without_user(url: str) -> str:
 
 def _all_text(values: Sequence[Any]) -> bool:
     return all(isinstance(value, str) for value in values)
+
+
+def _is_pair(name: str, value: str) -> bool:
+    """Whether it is a name and its secret rather than two words."""
+    found = telling(name)
+    return found is Telling.ANYTHING or (found is Telling.TEXT and looks_issued(value))
 
 
 def _tells(name: str) -> bool:
@@ -192,9 +233,33 @@ def substitute(expression: str, decide: Callable[[Match[str]], str | None], valu
 
 
 def _quoted(match: Match[str]) -> str | None:
-    if not _tells(match["name"]) or is_placeholder(match["value"]) or only_fields(match):
+    if not _tells(match["name"]) or is_placeholder(match["value"]) or only_fields(match) or user_of_pair(match):
         return None
     return f"{match['name']}{match['between']}{match['kind']}{match['quote']}{REDACTED}{match['quote']}"
+
+
+def _pair(match: Match[str]) -> str | None:
+    if not has_pair(match["name"]) or is_placeholder(match["value"]) or only_fields(match):
+        return None
+    return f"{match['before']}{match['quote']}{REDACTED}{match['quote']}"
+
+
+def _said(match: Match[str]) -> str:
+    if is_placeholder(match["value"]):
+        return match[0]
+    return f"{match['before']}{match['quote']}{REDACTED}{match['quote']}"
+
+
+def has_pair(name: str) -> bool:
+    """Whether two texts under the name are a user and a password."""
+    return name.lower().endswith(("auth", "credentials", "creds"))
+
+
+def user_of_pair(match: Match[str]) -> bool:
+    """Whether a quoted text is the first of two."""
+    if "(" not in match["between"] or not has_pair(match["name"]):
+        return False
+    return match.string[match.end() : match.end() + 40].lstrip().startswith(",")
 
 
 def only_fields(match: Match[str]) -> bool:

@@ -24,13 +24,14 @@ class Telling(IntEnum):
 
 _SECRETS = words("password passwords passwd pwd passphrase passcode secret secrets credential credentials cred creds")
 _KEYS = words("apikey apikeys secretkey accesskey privatekey authkey authtoken accesstoken bearer authorization "
-                  "cookie cookies auth oauth")  # fmt: skip
+                  "cookie cookies auth oauth jwt")  # fmt: skip
 _COMPOUND = ("password", "passwd", "passphrase", "secret")
 _COMPOUND_KEYS = ("apikey", "secretkey", "privatekey", "accesskey")
 _COMPOUND_TOKENS = ("accesstoken", "authtoken", "apitoken", "hftoken", "bottoken", "sessiontoken", "refreshtoken")
 _KEY_KINDS = words(
     "access account api auth client deploy encryption host license master private secret security service session "
-    "shared signing ssh storage subscription webhook"
+    "shared signing ssh storage subscription webhook "
+    "anthropic aws azure comet gcp github gitlab huggingface neptune openai sendgrid stripe twilio wandb"
 )
 _TOKEN_KINDS = words("access api auth bearer csrf github gitlab hf id oauth refresh session slack")
 _TOKENS_OF_TEXT = words(
@@ -61,6 +62,10 @@ def telling(name: str) -> Telling:
         return Telling.ANYTHING
     if last in _KEYS or last.endswith(_COMPOUND_KEYS + _COMPOUND_TOKENS):
         return Telling.TEXT
+    if parts[-3:] == ["access", "key", "id"]:
+        return Telling.TEXT
+    if last == "seed" and before in ("totp", "otp", "mfa"):
+        return Telling.ANYTHING
     if last in ("key", "keys"):
         return Telling.TEXT if before in _KEY_KINDS else Telling.NOTHING
     if last == "tokens":

@@ -76,6 +76,8 @@ _HOMES = {
     "mltracker.tracker.default": "get_aggregates_collection get_experiment get_experiments_collection",
     "mltracker.tracker.experiments": "TrackedExperiment",
 }
+_IMPORTED = {"TYPE_CHECKING", "annotations", "import_module"}
+"""What this file itself needs, and offers to nobody."""
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
@@ -135,4 +137,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__} - _IMPORTED)

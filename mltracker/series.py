@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,28 @@ if TYPE_CHECKING:
 
 NO_STEP = -(2**63)
 """Stands in `steps` for a point without one; no recorded step can have this value."""
+Key = tuple[str | None, str]
+"""Phase and name of a series."""
+
+
+def series_name(phase: str | None, name: str) -> str:
+    """A metric and its phase in one word, train/loss; quoted where a slash is part of a name: "a/b", "a/b"/loss."""
+    if phase is None:
+        return _quoted(name)
+    return f"{_quoted(phase)}/{name}"
+
+
+def as_shown(known: Iterable[Key], name: str, phase: str | None) -> tuple[str, str | None]:
+    """Name and phase of the metric that is meant: where none has that whole name, the one that is shown by it."""
+    keys = list(known)
+    if any(name == one for _, one in keys):
+        return name, phase
+    meant = next((key for key in keys if series_name(*key) == name), None)
+    return (name, phase) if meant is None else (meant[1], meant[0] if phase is None else phase)
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False) if "/" in name or name.startswith('"') else name
 
 
 class Series(NamedTuple):

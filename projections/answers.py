@@ -74,7 +74,7 @@ def live_keys(store: Store, aggregates: Sequence[str]) -> list[str]:
 
 
 def writers(store: Store, aggregates: Sequence[str]) -> set[str]:
-    """Those who wrote to them."""
+    """Those who wrote to them, more than verdicts on their reproductions."""
     keys = live_keys(store, aggregates)
     points = {table.heading.writer for key in keys for table in store.tables(key)}
     return points.union(*(state.get("writers", {}) for state in states_of(store, keys)))

@@ -18,7 +18,7 @@ from mltracker.events.log import Batch, Line
 from mltracker.projections import intake
 from mltracker.projections.columns import Heading, Table
 from mltracker.projections.intake import Clock
-from mltracker.projections.registers import Fact, Stamp, assign, raise_position, subject
+from mltracker.projections.registers import Fact, Stamp, assign, bystander, raise_position, subject
 from mltracker.projections.store import Document, Store
 
 UNFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
@@ -236,16 +236,16 @@ def metrics_cleared(store: Store, fact: Fact) -> None:
 
 def checkpoint_stored(store: Store, fact: Fact) -> None:
     kept = {name: fact.data[name] for name in ("name", "hash", "size")}
-    _kept(store, fact, "checkpoints", {**kept, "iteration": fact.data.get("iteration")})
+    _keep(subject(store, fact), fact, "checkpoints", {**kept, "iteration": fact.data.get("iteration")})
 
 
 def reproduction_recorded(store: Store, fact: Fact) -> None:
     told = {name: fact.data[name] for name in ("verdict", "reproduction")}
-    _kept(store, fact, "reproductions", {**told, "details": fact.data.get("details", {})})
+    _keep(bystander(store, fact), fact, "reproductions", {**told, "details": fact.data.get("details", {})})
 
 
-def _kept(store: Store, fact: Fact, place: str, doc: Document) -> None:
-    subject(store, fact).setdefault(place, {})[fact.id] = {"stamp": fact.stamp, "at": fact.shown, **doc}
+def _keep(state: Document, fact: Fact, place: str, doc: Document) -> None:
+    state.setdefault(place, {})[fact.id] = {"stamp": fact.stamp, "at": fact.shown, **doc}
 
 
 # Trainings and iterations --------------------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ class MemoryReadModel(FoldedReadModel):
     """In memory only: `commit` stores nothing, so `discard` forgets everything, and the checkpoint with it."""
 
     name: ClassVar[str] = "memory"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, path: object = None) -> None:
         super().__init__()

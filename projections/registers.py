@@ -36,7 +36,13 @@ def raise_position(positions: Document, position: Mapping[str, int]) -> None:
 
 def subject(store: Store, fact: Fact) -> Document:
     """The state that an event is about to change, who and when noted in it."""
+    state = bystander(store, fact)
+    state.setdefault("writers", {})[fact.stamp[1]] = True
+    return state
+
+
+def bystander(store: Store, fact: Fact) -> Document:
+    """As `subject`, for an event that only says something about it: its writer does not count as one of them."""
     state = store.entity(fact.stream or fact.id)
     state["latest"] = max(fact.stamp, state.get("latest", fact.stamp))
-    state.setdefault("writers", {})[fact.stamp[1]] = True
     return state

@@ -232,7 +232,7 @@ class SQLiteReadModel(FoldedReadModel):
     """One SQLite file; without a path, in memory only. Opened when first asked; left alone until the next commit."""
 
     name: ClassVar[str] = "sqlite"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     suffix: ClassVar[str] = ".sqlite"
     in_place: ClassVar[bool] = True
 

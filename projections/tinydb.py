@@ -195,7 +195,7 @@ class TinyDBReadModel(FoldedReadModel):
     """One JSON file; without a path, in memory only. Opened when first asked; left alone until the next commit."""
 
     name: ClassVar[str] = "tinydb"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     suffix: ClassVar[str] = ".json"
 
     def __init__(self, path: Path | None = None) -> None:

@@ -184,13 +184,12 @@ def readable(text: str) -> str:
 @cache
 def process_began() -> float:
     """When this process began, in seconds since 1970, or a little later: files have coarse clocks. Forks inherit it."""
-    imported = time.time()
     try:
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[_START_TIME])
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError, AttributeError):  # no Linux
-        return imported
-    return min(imported, imported - age + _COARSE)
+        age = 0.0
+    return time.time() - age + _COARSE  # this clock is read last: a delay in between makes it later, never too early
 
 
 folder_at_import()

@@ -10,8 +10,8 @@ from mltracker.cli import output
 from mltracker.cli.as_json import correction_json, dataset_json, iteration_json, metric_json, module_json, session_json
 from mltracker.cli.ids import AsOf, Json, Projection, Store, aggregate_of, complete_aggregate, past
 from mltracker.cli.people import code_text, corrections_in_short, short_hash, who
-from mltracker.cli.summaries import series_name
 from mltracker.events import values
+from mltracker.series import series_name
 
 if TYPE_CHECKING:
     from mltracker.models import Dataset, Module, Session
@@ -23,7 +23,7 @@ def blame(
         str,
         typer.Argument(metavar="ID", help="EXPERIMENT/AGGREGATE, such as mnist/1.", autocompletion=complete_aggregate),
     ],
-    metric: Annotated[str, typer.Argument(help="A metric.")],
+    metric: Annotated[str, typer.Argument(help="A metric: NAME, or PHASE/NAME as it is shown.")],
     step: Annotated[int | None, typer.Argument(help="At that step; without it, the last point.")] = None,
     store: Store = None,
     phase: Annotated[str | None, typer.Option("--phase", "-p", help="Only this phase: train, validation, ...")] = None,

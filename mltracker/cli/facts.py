@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mltracker.cli.people import code_of, corrected
-from mltracker.cli.summaries import in_order, series_name
+from mltracker.cli.summaries import in_order
 from mltracker.events import values
 from mltracker.models import Iteration, Session
+from mltracker.series import series_name
 
 if TYPE_CHECKING:
     from mltracker.tracker.aggregates import TrackedAggregate

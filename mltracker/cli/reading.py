@@ -20,10 +20,10 @@ from mltracker.cli.ids import (
     past,
 )
 from mltracker.cli.plot import chart
-from mltracker.cli.summaries import Key, in_order, print_summaries, series_name, summaries
+from mltracker.cli.summaries import in_order, print_summaries, summaries
 from mltracker.errors import NotFound
 from mltracker.models import Metric
-from mltracker.series import NO_STEP
+from mltracker.series import NO_STEP, Key, as_shown, series_name
 
 if TYPE_CHECKING:
     from mltracker.tracker.aggregates import TrackedAggregate
@@ -89,7 +89,9 @@ def list_aggregates(aggregates: list[TrackedAggregate], json: bool) -> None:
 
 def metrics(
     id: Id,
-    name: Annotated[str | None, typer.Argument(help="One metric; without it, a summary of all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="One metric, NAME or PHASE/NAME; without it, a summary of all.")
+    ] = None,
     store: Store = None,
     as_of: AsOf = None,
     projection: Projection = None,
@@ -107,7 +109,9 @@ def metrics(
         raise typer.BadParameter("choose one of --plot, --json and --csv")
     with past(store, as_of, projection) as view:
         aggregate = aggregate_of(view, id)
-        series = _chosen(id, aggregate, name, phase)
+        known = in_order(aggregate.metrics.names())
+        name, phase = (None, phase) if name is None else as_shown(known, name, phase)
+        series = _chosen(id, known, name, phase)
         if json or csv:
             _export(_tail(aggregate.metrics.list(name, phase), last), json)
         elif plot and name:
@@ -118,8 +122,7 @@ def metrics(
             _points(aggregate.metrics.list(name, phase), last)
 
 
-def _chosen(id: str, aggregate: TrackedAggregate, name: str | None, phase: str | None) -> list[Key]:
-    known = in_order(aggregate.metrics.names())
+def _chosen(id: str, known: list[Key], name: str | None, phase: str | None) -> list[Key]:
     chosen = [key for key in known if name in (None, key[1]) and phase in (None, key[0])]
     if chosen or name is phase is None:
         return chosen
@@ -148,7 +151,7 @@ def _tail(points: list[Metric], last: int | None) -> list[Metric]:
 def _points(points: list[Metric], last: int | None) -> None:
     shown = _tail(points, SHOWN_POINTS if last is None and output.on_terminal() else last)
     if len(shown) < len(points) and output.on_terminal():
-        output.line(f"({len(points) - len(shown)} earlier points; -n 0 prints all)")
+        output.line(f"({output.count(len(points) - len(shown), 'earlier point')}; -n 0 prints all)")
     rows = [(p.step, p.epoch, p.batch, p.phase, p.value, output.moment(p.at), p.id) for p in shown]
     if output.on_terminal():
         output.table(("step", "epoch", "batch", "phase", "value", "at"), [row[:-1] for row in rows])

@@ -94,14 +94,15 @@ def _session(session: RecordedSession) -> dict[str, object]:
         **(_code(session.code) if session.code else {}),
         "python": session.environment.get("python"),
         "seeds": [seed.get("seed") for seed in session.seeds] or None,
-        "wrote": ", ".join(f"{count} {what}" for what, count in session.wrote if count) or None,
+        "wrote": ", ".join(output.count(number, what[:-1]) for what, number in session.wrote if number) or None,
         "failed": session.failure,
     }
     return {name: value for name, value in about.items() if value is not None}
 
 
 def _code(code: Code) -> dict[str, object | None]:
-    changes = f"{code.diff_size} bytes of changes, {len(code.untracked)} untracked files" if code.dirty else None
+    untracked = output.count(len(code.untracked), "untracked file")
+    changes = f"{output.count(code.diff_size, 'byte')} of changes, {untracked}" if code.dirty else None
     return {"commit": code.commit, "branch": code.branch, "uncommitted": changes, "code": code.problem}
 
 
@@ -126,4 +127,4 @@ def _iterations(found: Recipe) -> None:
 
 
 def _unread(found: Recipe) -> list[str]:
-    return [f"{count} events {type}" for type, count in found.unknown.items()]
+    return [f"{output.count(count, 'event')} {type}" for type, count in found.unknown.items()]

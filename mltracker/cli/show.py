@@ -125,7 +125,7 @@ def _show_trainings(trainings: Sequence[Training]) -> None:
             (output.short(each.id), output.moment(each.started_at), each.ended, seconds(each), each.error)
             for each in trainings
         ]
-        output.table(("id", "started", "ended", "seconds", "error"), rows)
+        output.table(("id", "started", "outcome", "seconds", "error"), rows)
 
 
 def _show_iterations(iterations: list[Iteration]) -> None:

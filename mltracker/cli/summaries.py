@@ -9,25 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mltracker.cli import output
 from mltracker.cli.plot import sparkline
+from mltracker.series import Key
 
 if TYPE_CHECKING:
     from mltracker.tracker.aggregates import TrackedAggregate
 
-Key = tuple[str | None, str]
-"""Phase and name of a series."""
 COURSE = 20
 """Characters that the course of a series takes, where there is room."""
-
-
-def series_name(phase: str | None, name: str) -> str:
-    """A metric and its phase in one word, train/loss; quoted where a slash is part of a name: "a/b", "a/b"/loss."""
-    if phase is None:
-        return _quoted(name)
-    return f"{_quoted(phase)}/{name}"
-
-
-def _quoted(name: str) -> str:
-    return output.dumps(name) if "/" in name or name.startswith('"') else name
 
 
 def in_order(keys: Iterable[Key]) -> list[Key]:

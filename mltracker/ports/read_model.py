@@ -60,7 +60,10 @@ class ReadModel(ABC):
 
     @abstractmethod
     def sessions(self, aggregates: Sequence[str] | None = None) -> list[Session]:
-        """Every session, or those that wrote to these aggregate keys, oldest first."""
+        """Every session, or those that wrote to these aggregate keys, oldest first.
+
+        Who only recorded reproductions of an aggregate did not write to it.
+        """
 
     @abstractmethod
     def deleted_experiments(self, name: str) -> list[Hidden]:

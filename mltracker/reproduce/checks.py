@@ -95,8 +95,8 @@ def _is_close(name: str, one: object, other: object) -> bool:
     return name == "memory" and isinstance(one, int) and isinstance(other, int) and abs(one - other) < one / 50
 
 
-def asides(run: Run, repository: Path | None, interpreter: str) -> Iterator[Difference]:
-    """Where the user's tree stands, and which Python it was; nothing depends on either."""
+def asides(run: Run, repository: Path | None, interpreter: str, from_tree: bool) -> Iterator[Difference]:
+    """Which Python it was, and where the user's tree stands; whether that is changed, only if code is taken from it."""
     before = run.session.environment.get("executable")
     if isinstance(before, str) and before != interpreter and os.access(before, os.X_OK):
         yield Difference(kind="python", name="executable", expected=before, found=interpreter)
@@ -109,7 +109,7 @@ def asides(run: Run, repository: Path | None, interpreter: str) -> Iterator[Diff
         return
     if now != run.code.commit:
         yield Difference(kind="checkout", name="commit", expected=run.code.commit[:12], found=now[:12])
-    if changed and not run.code.dirty:
+    if from_tree and changed and not run.code.dirty:
         yield Difference(kind="checkout", name="working tree", expected="clean", found="changed")
 
 

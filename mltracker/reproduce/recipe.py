@@ -211,6 +211,12 @@ class Recipe(Document):
         return script(self)
 
 
+def recipe_of_aggregate(tracker: Tracker, aggregate: TrackedAggregate) -> Recipe:
+    """The recipe of an aggregate. Raises NotFound, Damaged where `strict`."""
+    told = account(tracker, aggregate)
+    return folded(tracker, experiment_of(tracker, aggregate, told), aggregate, told)
+
+
 def recipe_of(tracker: Tracker, experiment: str, aggregate: str) -> Recipe:
     """The recipe of an aggregate, given by names. Raises NotFound, Damaged where `strict`."""
     found = tracker.experiments.read(experiment)

@@ -131,7 +131,8 @@ class Repetition:
         for run in runs:
             self.environment += [one for one in checks.differences(run, found, hardware) if one not in self.environment]
         self.environment += checks.linked(self.recipe, list(links.values()))
-        self.watch.differs([*checks.asides(runs[0], repository, interpreter), *self.environment])
+        asides = checks.asides(runs[0], repository, interpreter, self.options.allow_dirty)
+        self.watch.differs([*asides, *self.environment])
         if self.options.strict and self.environment:
             raise NotRunnable(
                 f"--strict: {len(self.environment)} things are not as they were: {self.environment[0]}",

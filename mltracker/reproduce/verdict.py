@@ -131,8 +131,8 @@ class Verdict(Document):
         yield f"{self.verdict}: {self.reason}"
         done = self.compared
         yield (
-            f"compared {done.points:,} points of {done.series} series, {done.iterations} iterations, "
-            f"{done.modules} modules"
+            f"compared {_count(done.points, 'point')} of {done.series:,} series, "
+            f"{_count(done.iterations, 'iteration')}, {_count(done.modules, 'module')}"
         )
         if self.first is not None:
             yield f"first difference: {self.first}"
@@ -153,6 +153,10 @@ def not_runnable(of: str, original: str, reason: str, **more: Any) -> Verdict:
 def series_name(phase: str | None, name: str) -> str:
     """As `train/loss`."""
     return name if phase is None else f"{phase}/{name}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _short(value: object) -> str:

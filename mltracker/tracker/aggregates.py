@@ -154,7 +154,7 @@ class TrackedAggregate(Aggregate):
         return changes(self._access, self.keys, points=points)
 
     def blame(self, metric: str, step: int | None = None, phase: str | None = None) -> Provenance:
-        """Where the last point of a metric comes from, or the one at that step. Raises NotFound."""
+        """Where the last point of a metric (loss, train/loss) comes from, or the one at that step. Raises NotFound."""
         return provenance(self._access, self.keys, self._path, metric, step, phase)
 
     @property
@@ -169,7 +169,7 @@ class TrackedAggregate(Aggregate):
 
     @property
     def sessions(self) -> list[Session]:
-        """The processes that wrote to it, oldest first."""
+        """The processes that wrote to it, oldest first; not those that only repeated it."""
         return Rows(self._access.ask(lambda model: model.sessions(self.keys)))
 
     def __repr__(self) -> str:

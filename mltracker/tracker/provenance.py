@@ -10,6 +10,7 @@ from mltracker.errors import NotFound
 from mltracker.events import values
 from mltracker.events.envelope import Recorded
 from mltracker.models import Correction, Dataset, Iteration, Metric, Module, Session
+from mltracker.series import as_shown, series_name
 from mltracker.tracker import scan
 from mltracker.tracker.access import Access
 from mltracker.tracker.changes import Ledger, module_of
@@ -76,6 +77,7 @@ def _chosen(
     def points(voided: bool) -> list[Metric]:
         return access.ask(lambda model: model.metrics(keys).list(name, phase, voided=voided))
 
+    name, phase = _named(access, keys, name, phase)
     for voided in (False, True):
         found = [point for point in points(voided) if step in (None, point.step)]
         if found:
@@ -87,8 +89,16 @@ def _chosen(
     if step is not None and held:
         raise NotFound(f"{path} has no {wanted} at step {step}", hint=f"Its steps are {min(held)} to {max(held)}")
     names = access.ask(lambda model: model.metrics(keys).names())
-    has = ", ".join(dict.fromkeys(one for _, one in names)) or "no metrics"
+    has = ", ".join(series_name(*key) for key in names) or "no metrics"
     raise NotFound(f"{path} has no {wanted}", hint=f"It has {has}")
+
+
+def _named(access: Access, keys: Sequence[str], name: str, phase: str | None) -> tuple[str, str | None]:
+    """Name and phase of what may be named as it is shown; voided points are asked for only where no other has it."""
+    known = access.ask(lambda model: model.metrics(keys).names())
+    if not any(name in (key[1], series_name(*key)) for key in known):
+        known = [(one.phase, one.name) for one in access.ask(lambda model: model.metrics(keys).list(voided=True))]
+    return as_shown(known, name, phase)
 
 
 def _written(numbered: tuple[int, Metric]) -> tuple[int, scan.Place, int]:

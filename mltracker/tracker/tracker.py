@@ -22,6 +22,7 @@ from mltracker.projections.projection import Projection
 from mltracker.projections.runner import Runner
 from mltracker.projections.views import View
 from mltracker.tracker.access import Access, LiveAccess, PastAccess
+from mltracker.tracker.aggregates import TrackedAggregate
 from mltracker.tracker.experiments import TrackedExperiment, TrackedExperiments
 from mltracker.tracker.moments import EventTypes, Moment, after, require_known, spelled, streams, through, type_names
 from mltracker.tracker.past import fold_view
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     from mltracker.reproduce.build import Classes
     from mltracker.reproduce.recipe import Recipe
     from mltracker.reproduce.verdict import Verdict
-    from mltracker.tracker.aggregates import TrackedAggregate
 
 P = TypeVar("P", bound=Projection)
+RECIPES = 'Write tracker.recipe("mnist", "1"), or tracker.recipe(aggregate)'
 
 
 class TrackerQueries:
@@ -174,12 +175,20 @@ class Tracker(TrackerQueries):
         """
         self._access.exclusively(lambda: self._rebuild(name or self.projection, progress))
 
-    def recipe(self, experiment: str, aggregate: str) -> Recipe:
-        """What it takes to do an aggregate again, folded from its history. Raises NotFound, Damaged where `strict`."""
-        from mltracker.reproduce.recipe import recipe_of
+    def recipe(self, experiment: str | TrackedAggregate, aggregate: str | None = None) -> Recipe:
+        """What it takes to do an aggregate again, folded from its history.
+
+        The aggregate is given by the names of its experiment and its own, or as it was read. Raises NotFound,
+        InvalidValue for what is neither, Damaged where `strict`.
+        """
+        from mltracker.reproduce.recipe import recipe_of, recipe_of_aggregate
 
         self._access.refuse_closed()
-        return recipe_of(self, experiment, aggregate)
+        if isinstance(experiment, str) and isinstance(aggregate, str):
+            return recipe_of(self, experiment, aggregate)
+        if aggregate is not None:
+            raise InvalidValue("recipe", "takes two names, or an aggregate alone", hint=RECIPES)
+        return recipe_of_aggregate(self, _aggregate(experiment, hint=RECIPES))
 
     def reproduce(
         self,
@@ -200,6 +209,7 @@ class Tracker(TrackerQueries):
         """
         from mltracker.reproduce.in_process import reproduce
 
+        _aggregate(aggregate, hint='Read it first: tracker.experiment("mnist").aggregate("1")')
         return reproduce(self, aggregate, train_function, registry=registry, tolerance=tolerance, metrics=metrics)
 
     def verify(self) -> Report:
@@ -281,6 +291,13 @@ def _projection(projection: object) -> type[Any]:
     if isinstance(projection, Projection):
         hint = f"Pass the class: tracker.view({type(projection).__name__})"
     raise InvalidValue("projection", f"must be a subclass of Projection, not {projection!r}", hint=hint)
+
+
+def _aggregate(given: object, *, hint: str) -> TrackedAggregate:
+    """Raises InvalidValue for what is no aggregate; that one was read from a store is seen to later."""
+    if isinstance(given, Aggregate):
+        return cast(TrackedAggregate, given)
+    raise InvalidValue("aggregate", f"must be an aggregate that was read, not {given!r}", hint=hint)
 
 
 _open: weakref.WeakSet[Tracker] = weakref.WeakSet()

@@ -81,6 +81,16 @@ class KeptAnswers:
         assert "".join(letters[session.id] for session in model.sessions([one, two])) == "abcd"
         assert model.sessions([]) == []
 
+    def test_a_verdict_alone_makes_nobody_a_writer(self, tell: Tell) -> None:
+        a, b, c = scribes("abc")
+        key = a.aggregate(a.experiment())
+        for scribe in (b, c):
+            scribe.write("ReproductionRecorded", key, verdict="identical", reproduction="r:1")
+        c.write("NoteChanged", key, text="seen")
+        model = tell(c, b, a)
+        assert [one.id[0] for one in model.sessions([key])] == ["a", "c"]
+        assert len(model.reproductions([key])) == 2 and len(model.sessions()) == 3
+
     def test_all_that_is_hidden_with_its_aggregate(self, tell: Tell) -> None:
         a = Scribe()
         key = a.aggregate(a.experiment())

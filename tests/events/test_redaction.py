@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mltracker.events import (
+    CheckpointStored,
     ConfigChanged,
     DatasetData,
     ModuleData,
@@ -120,6 +121,13 @@ def test_urls_lose_their_user(url: str, plain: str) -> None:
         "see https://host/?token=hunter2",
         "cmd = 'connect(password=\"hunter2\")'",
         "a: b=password=hunter2",
+        "cannot connect with password 'hunter2'",
+        "machine host login bob password hunter2",
+        "https://host/a?sv=1&sig=hunter2x",
+        "https://host/a?X-Goog-Signature=hunter2x",
+        "curl -u bob:hunter2 https://host",
+        "sshpass -p hunter2 ssh host",
+        "get(auth=('bob', 'hunter2'))",
     ],
 )
 def test_text_under_telling_names(text: str) -> None:
@@ -152,6 +160,15 @@ def test_parameters() -> None:
         "argv": ["--password", REDACTED, "--lr", "1"]
     }
     assert redaction.parameters({"runs": [{"secret": "a"}]}) == {"runs": [{"secret": REDACTED}]}
+    assert redaction.parameters([{"name": "DB_PASSWORD", "value": "a"}]) == [{"name": "DB_PASSWORD", "value": REDACTED}]
+    assert redaction.parameters({"columns": ["token", "text"], "pair": ["password", "a"]}) == {
+        "columns": ["token", "text"],
+        "pair": ["password", REDACTED],
+    }
+    told = {"jwt": "a", "WANDB_KEY": "a", "totp_seed": 5, "aws_access_key_id": "a"}
+    assert redaction.parameters(told) == dict.fromkeys(told, REDACTED)
+    untold = {"primary_key": "a", "sort_key": "a", "key": "a", "seed": 5}
+    assert redaction.parameters(untold) == untold
     assert redaction.parameters({ISSUED["GitHub"]: 1}) == {REDACTED: 1}
 
 
@@ -218,6 +235,10 @@ def test_any_text(text: str) -> None:
         "sk-",
         "eyJa.",
         "pypi-",
+        "curl -u ",
+        "auth=('",
+        "password ",
+        "login a ",
         "-----BEGIN PRIVATE KEY-----",
     ],
 )
@@ -243,6 +264,17 @@ def test_events_are_written_without_secrets() -> None:
         assert secret.encode() not in event.encoded() and b"[redacted]" in event.encoded()
     assert ModuleData(type="m", hash="h", name="n", parameters={"secret": secret}).parameters == {"secret": REDACTED}
     assert DatasetData(hash="h", name="n", parameters={"url": f"s3://a:{secret}@b"}).parameters == {"url": "s3://b"}
+
+
+def test_names_of_datasets_modules_and_checkpoints() -> None:
+    key = ISSUED["GitHub"]
+    dataset = DatasetData(hash="h", name="https://bob:hunter2@host/d.csv")
+    assert dataset.name == "https://host/d.csv"
+    assert ModuleData(type="m", hash="h", name=f"a {key}").name == f"a {REDACTED}"
+    checkpoint = CheckpointStored(stream="0" * 32 + ":1", name="password=hunter2", hash="h", size=1)
+    assert checkpoint.name == f"password={REDACTED}"
+    stored = load("CheckpointStored", CheckpointStored.version, "0" * 32 + ":1", {**checkpoint.data(), "name": key})
+    assert isinstance(stored, CheckpointStored) and stored.name == key
 
 
 def test_names_of_files_and_packages_are_no_telling_names() -> None:

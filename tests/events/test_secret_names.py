@@ -19,7 +19,7 @@ HARMLESS = """
     tokens max_tokens num_tokens tokenizer tokenizer_name token_dim token_type token_ids pad_token eos_token bos_token
     unk_token mask_token cls_token sep_token image_token start_token next_token n_token special_token key keys
     key_padding_mask sort_key secretary hash sha256 password_file token_path secret_name use_auth_token no_token
-    author authority forward_pass passes lr monkey keyword hotkey access_key_id
+    author authority forward_pass passes lr monkey keyword hotkey
 """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from mltracker.events import source_redaction
@@ -31,6 +33,28 @@ LITERALS = [
     ("a.sh", "export DB_PASSWORD=hunter2"),
     ("README.md", "    HF_TOKEN=hunter2\n"),
     ("a.cpp", 'const char* password = "hunter2";'),
+    ("a.py", 'url = "https://host/v1?n=1&api_key=hunter2"'),
+    ("a.py", 'url = "https://host/v1?sv=1&sig=hunter2%2Bx"'),
+    ("a.py", 'url = "https://host/v1?X-Amz-Signature=hunter2x"'),
+    ("a.sh", "x --password hunter2 --api-key=hunter2"),
+    ("a.sh", "x --password 'hunter2' && A=1 B_TOKEN=hunter2 y"),
+    ("a.sh", "curl -u me:hunter2 https://host; sshpass -p hunter2 ssh host; mysql -uroot -phunter2"),
+    ("Makefile", "export X_TOKEN=hunter2\nall:\n\tx --token hunter2\n"),
+    ("Dockerfile", "ENV A=1 DB_PASSWORD=hunter2\nRUN x --password=hunter2"),
+    ("ci.yml", "  - run: x --password hunter2"),
+    (".env", "X_TOKEN=hunter2"),
+    (".netrc", "machine host login u password hunter2"),
+    ("a.py", 'PWD = """hunter2"""'),
+    ("a.py", 'SECRET = """\nhunter2\n  hunter2\n"""\n'),
+    ("a.py", 'PASSWORD = (\n    "hunter2"\n    "hunter2"\n)'),
+    ("a.py", 'os.putenv("API_KEY", "hunter2")'),
+    ("a.py", 'os.environ.setdefault("API_KEY", "hunter2")'),
+    ("a.py", 'HTTPBasicAuth("user", "hunter2")'),
+    ("a.py", 'wandb.login(key="hunter2")'),
+    ("a.py", 'client(aws_access_key_id="hunter2")'),
+    ("a.yaml", "password: >\n  hunter2\nlr: 1\n"),
+    ("a.yaml", "env:\n  - name: DB_PASSWORD\n    value: hunter2\n"),
+    ("a.json", '{"name": "DB_PASSWORD",\n "value": "hunter2"}'),
 ]
 CODE = [
     ("a.py", "token = tokenizer.next()"),
@@ -52,6 +76,18 @@ CODE = [
     ("vocab.json", '"password": 28712,\n"token": 19233,'),
     ("README.md", "Password: at least eight characters\nToken: the unit of text"),
     ("a.py", "x = 1  # " + "a1b2c3d4" * 8),
+    ("a.py", 'url = f"https://host?api_key={key}&n=1"'),
+    ("a.py", 'url = "https://host?api_key=" + key'),
+    ("a.py", 'auth = (user, password)\nauth = ("user", os.environ["P"])'),
+    ("a.py", 'primary_key = "abc12345"; sort_key = "abcd1234abcd1234"; login(key=KEY)'),
+    ("a.py", '"""\npassword: the password\n"""'),
+    ("a.cpp", "[&token=x1y2z3](){}"),
+    ("a.sh", "docker build --secret id=x,src=a ."),
+    ("a.sh", "x --private-key a/b.pem --password $P --token=${T} --auth basic --password-stdin"),
+    ("a.sh", "docker run -u 1000:1000 x; curl -u $U:$P host"),
+    ("Makefile", "secrets: fetch\n"),
+    ("a.yml", "secrets: |\n  A=${{ secrets.A }}\n"),
+    ("a.yaml", "- name: tokenizer\n  value: bert12345\n- name: X_TOKEN\n  valueFrom: a"),
 ]
 
 
@@ -70,6 +106,25 @@ def test_code_stays(path: str, source: str) -> None:
 @pytest.mark.parametrize("key", ISSUED.values(), ids=ISSUED)
 def test_issued_keys(key: str) -> None:
     assert key[8:20] not in source_redaction.source(f"# {key}\nx = 1\n", "a.py")
+
+
+def test_of_a_user_and_a_password_the_second_is_cut() -> None:
+    plain = source_redaction.source('get(url, auth=("user1234", "hunter2"))', "a.py")
+    assert plain == f'get(url, auth=("user1234", "{REDACTED}"))'
+
+
+def test_a_block_ends_where_its_lines_do() -> None:
+    plain = source_redaction.source("db:\n  - password: |\n      hunter2\n\n      hunter2\n    port: 1\n", "a.yaml")
+    assert plain == f"db:\n  - password: |\n      {REDACTED}\n\n      {REDACTED}\n    port: 1\n"
+
+
+@pytest.mark.parametrize("piece", ["curl -u ", "auth=('", "a=", '"""', "password:|\n", "-", "?a", "\n ", "name: a\n"])
+def test_no_source_takes_long(piece: str) -> None:
+    source = "password\n" + piece * (200_000 // len(piece))
+    for path in ("a.py", "a.yaml"):
+        started = time.perf_counter()
+        source_redaction.source(source, path)
+        assert time.perf_counter() - started < 5
 
 
 def test_a_number_that_is_a_password() -> None:

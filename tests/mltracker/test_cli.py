@@ -132,6 +132,14 @@ def test_metrics_plots(store: Path) -> None:
     assert "▁" in run("metrics", "mnist/1", "--plot", store=store).stdout
 
 
+def test_a_metric_may_be_named_as_it_is_shown(store: Path, alike: Path) -> None:
+    values = [row[4] for row in rows("metrics", "mnist/1", "train/loss", store=store)[1:]]
+    assert values == ["1.0", "0.5", "0.25", "0.125", "0.0625"]
+    assert rows("metrics", "same/1", '"a/b"/loss', store=alike)[1][3:5] == ["a/b", "1.0"]
+    assert rows("metrics", "same/1", "a/b/loss", store=alike)[1][3:5] == ["a", "1.0"]
+    assert [row[3] for row in rows("metrics", "same/1", "train/loss", store=alike)[1:]] == [""]
+
+
 def test_log_is_latest_first_and_can_be_narrowed(store: Path) -> None:
     lines = run("log", store=store).stdout.splitlines()
     assert "SessionEnded" in lines[0]
@@ -232,6 +240,11 @@ def test_ls_keeps_apart_what_is_called_the_same_and_counts_as_people_do(alike: P
         (["show", "mnist/9"], 1, "no aggregate '9' in experiment 'mnist'. `mltracker ls mnist`"),
         (["ls", "nothing"], 1, "no experiment 'nothing'"),
         (["metrics", "mnist/1", "los"], 1, "It has =cmd()/loss, train/a/b, train/loss"),
+        (
+            ["metrics", "mnist/1", "train/loss", "-p", "nope"],
+            1,
+            "no metric 'loss' in phase 'nope'. It has phase =cmd()",
+        ),
         (["metrics", "mnist"], 1, "Write EXPERIMENT/AGGREGATE"),
         (["log", "--stream", "nothing"], 1, "no stream 'nothing'"),
         (["ls", "--as-of", "yesterday"], 1, "yesterday"),
@@ -511,10 +524,10 @@ def test_a_terminal_gets_a_log_in_columns(tmp_path: Path) -> None:
 def test_a_terminal_gets_short_ids_and_durations_of_trainings(store: Path) -> None:
     lines = on_terminal("show", "mnist/1", "--store", str(store))
     heading = next(line for line in lines if line.split()[:2] == ["id", "started"])
-    assert heading.split() == ["id", "started", "ended", "seconds", "error"]
-    id, _, ended, seconds = lines[lines.index(heading) + 1].split()
+    assert heading.split() == ["id", "started", "outcome", "seconds", "error"]
+    id, _, outcome, seconds = lines[lines.index(heading) + 1].split()
     assert re.fullmatch("[0-9a-f]{8}:[0-9]+", id)
-    assert (ended, 0 < float(seconds) < 60) == ("completed", True)
+    assert (outcome, 0 < float(seconds) < 60) == ("completed", True)
 
 
 def test_a_terminal_gets_an_indented_schema() -> None:

@@ -163,8 +163,13 @@ def test_blame_as_json(store: Path) -> None:
     assert last["point"]["step"] == 8
 
 
+def test_blame_takes_a_metric_as_it_is_shown(store: Path) -> None:
+    asked = [run("blame", "mnist/1", *words, store=store).stdout for words in (["train/error", "3"], ["error", "3"])]
+    assert asked[0] == asked[1]
+
+
 def test_blame_of_what_is_not_there(store: Path) -> None:
-    for arguments, said in ((["los"], "It has error"), (["error", "99"], "Its steps are 3 to 8")):
+    for arguments, said in ((["los"], "It has train/error"), (["error", "99"], "Its steps are 3 to 8")):
         assert said in run("blame", "mnist/1", *arguments, store=store, code=1).stderr
 
 

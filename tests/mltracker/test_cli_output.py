@@ -10,7 +10,7 @@ from mltracker.cli import output
 from mltracker.cli.history import summary
 from mltracker.cli.ids import split_time
 from mltracker.cli.plot import chart, sparkline
-from mltracker.cli.summaries import series_name
+from mltracker.series import series_name
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-x", "@SUM(A1)", "\tx"])

@@ -42,6 +42,7 @@ def test_every_public_name_is_there() -> None:
     for name in mltracker.__all__:
         assert getattr(mltracker, name).__module__.startswith("mltracker"), name
     assert set(mltracker.__all__) <= set(dir(mltracker))
+    assert not {"TYPE_CHECKING", "annotations", "import_module"} & set(dir(mltracker))
 
 
 def test_every_error_is_public() -> None:

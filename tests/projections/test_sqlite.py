@@ -144,7 +144,7 @@ def test_what_is_no_such_file_counts_as_none_and_is_left_alone(path: Path, conte
     model.close()
 
 
-@pytest.mark.parametrize("version", [1, 3])
+@pytest.mark.parametrize("version", [2, 4])
 def test_other_versions_are_not_read(path: Path, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(SQLiteReadModel, "version", version)

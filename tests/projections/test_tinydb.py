@@ -101,7 +101,7 @@ def test_a_damaged_file_counts_as_none_and_is_left_alone(stored: Path, spoil: Ca
     assert TinyDBReadModel(stored).checkpoint() == {"fresh": True}
 
 
-@pytest.mark.parametrize("version", [1, 3])
+@pytest.mark.parametrize("version", [2, 4])
 def test_other_versions_are_not_read(path: Path, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(TinyDBReadModel, "version", version)

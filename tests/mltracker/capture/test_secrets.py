@@ -34,7 +34,8 @@ with mltracker.open(plan["store"], projection=plan["projection"], capture="full"
     for key, value in plan["config"].items():
         aggregate.config[key] = value
     aggregate.modules.add(Module("model", "h", "m", plan["module"]))
-    aggregate.iterations.add(Iteration("h", dataset=Dataset("h", "d", plan["dataset"]), parameters=plan["iteration"]))
+    dataset = Dataset("h", plan["url"], plan["dataset"])
+    aggregate.iterations.add(Iteration("h", dataset=dataset, parameters=plan["iteration"]))
     aggregate.metrics.log({"loss": 0.5}, step=1)
     aggregate.metrics.clear(why=plan["why"])
     try:
@@ -85,7 +86,9 @@ def test_nothing_of_it_is_in_the_store(repository: Repository, tmp_path: Path, p
     planter, store = Planter(), tmp_path / "store"
     plan = {name: planter.mapping() for name in ("config", "tags", "module", "dataset", "iteration", "session")}
     plan |= {name: planter.text() for name in ("note", "why", "error")}  # type: ignore[dict-item]
+    plan["url"] = f"https://bob:{planter.plain()}@host/d.csv"  # type: ignore[assignment]
     repository.write("train.py", PROGRAM)
+    repository.write("run.sh", f"x --password {planter.plain()}\ncurl -u me:{planter.plain()} https://host\n")
     repository.write("helper.py", f'x = 1\nPASSWORD = "{planter.plain()}"\nURL = "ftp://bob:{planter.plain()}@h/"\n')
     repository.write("conf/new.yaml", f"api_key: {planter.plain()}\ndb:\n  password: {planter.plain()}\n")
     repository.write("new.py", f'import os\nos.environ["HF_TOKEN"] = "{planter.plain()}"  # {planter.issued("npm")}\n')
@@ -101,7 +104,7 @@ def test_nothing_of_it_is_in_the_store(repository: Repository, tmp_path: Path, p
     assert [secret for secret in planter.planted if secret.encode() in found] == []
     told = environment(store)
     assert told["arguments_redacted"] is True
-    assert told["code"]["redacted"] == ["helper.py", "new.py", "conf/new.yaml"]
+    assert sorted(told["code"]["redacted"]) == ["conf/new.yaml", "helper.py", "new.py", "run.sh"]
     assert told["code"]["remote"] == "https://host/x.git"
 
 

@@ -36,6 +36,7 @@ def test_it_shows_what_it_takes(store: Path) -> None:
     for part in ("mnist/1", "command", "Net", "size", "lr", "train\t0\tcompleted\tdigits", "train\tloss\t8", "wrong"):
         assert part in text
     assert "\x1b" not in text
+    assert "1 training," in text and "4 iterations" in text
 
 
 def test_json_is_the_recipe(store: Path, tmp_path: Path) -> None:

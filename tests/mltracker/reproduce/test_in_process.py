@@ -229,3 +229,8 @@ def test_a_long_name_still_has_room(tracker: Tracker) -> None:
     original = tracker.experiment("x" * 256).aggregate("1")
     original.metrics.log({"x": 1.0})
     assert tracker.reproduce(original, lambda aggregate: aggregate.metrics.log({"x": 1.0})).verdict == "identical"
+
+
+def test_a_name_is_no_aggregate(tracker: Tracker) -> None:
+    with pytest.raises(InvalidValue, match=r"not 'mnist/1'.*tracker\.experiment"):
+        tracker.reproduce("mnist/1", trained)  # type: ignore[arg-type]

@@ -290,3 +290,11 @@ def test_a_closed_tracker_has_no_recipes(record: Train, tracker: Tracker) -> Non
     for use in (lambda: tracker.recipe("mnist", "1"), lambda: tracker.reproduce(aggregate, print)):
         with pytest.raises(Closed):
             use()
+
+
+def test_an_aggregate_is_given_by_names_or_as_it_was_read(record: Train, tracker: Tracker) -> None:
+    aggregate = record("mnist")
+    assert tracker.recipe(aggregate) == tracker.recipe("mnist", "1")
+    for asked in (("mnist/1",), (aggregate, "1"), (None,), ("mnist", 1)):
+        with pytest.raises(InvalidValue, match=r'tracker\.recipe\("mnist", "1"\)'):
+            tracker.recipe(*asked)  # type: ignore[arg-type]

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 import mltracker
 from mltracker.errors import InvalidValue, NotFound, ReadOnly
 from mltracker.reproduce.verdict import Difference
+from mltracker.reproduce.watching import Silent
 from mltracker.tracker.redirection import VARIABLE, Redirection
 from tests.mltracker.reproduce.scratch import AGGREGATE, ONE_POINT, Scratch, said
 
@@ -326,3 +328,17 @@ def test_the_command_line_draws_where_it_diverged(scratch: Scratch) -> None:
     assert "expected: now at step 3" in said
     assert "found: now at step 3" in said
     assert "┤" in said
+
+
+@pytest.mark.parametrize("allow_dirty", [False, True])
+def test_a_changed_tree_is_told_of_where_it_is_run(scratch: Scratch, allow_dirty: bool) -> None:
+    class Told(Silent):
+        said: ClassVar[list[str]] = []
+
+        def differs(self, differences: Sequence[Difference]) -> None:
+            Told.said = [str(one) for one in differences]
+
+    scratch.record()
+    scratch.write("settings.py", "scale = 2.0  # the same\n")
+    scratch.reproduce(watch=Told(), allow_dirty=allow_dirty)
+    assert ("checkout working tree: clean became changed" in Told.said) is allow_dirty

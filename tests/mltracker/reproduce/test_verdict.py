@@ -7,7 +7,7 @@ import math
 import pytest
 
 from mltracker import InvalidValue, Verdict
-from mltracker.reproduce.verdict import EXIT_CODES, KEPT, Difference, FirstDifference, not_runnable
+from mltracker.reproduce.verdict import EXIT_CODES, KEPT, Compared, Difference, FirstDifference, not_runnable
 
 
 def diverged(**more: object) -> Verdict:
@@ -65,3 +65,10 @@ def test_an_unknown_verdict_is_refused() -> None:
 
 def test_not_runnable_names_why() -> None:
     assert not_runnable("mnist/1", "k", "no git").summary[0] == "not runnable: no git"
+
+
+def test_one_is_no_plural() -> None:
+    one = Compared(series=1, points=1, iterations=1, modules=1)
+    assert "compared 1 point of 1 series, 1 iteration, 1 module" in diverged(compared=one).summary
+    more = Compared(series=2, points=1000, iterations=2, modules=0)
+    assert "compared 1,000 points of 2 series, 2 iterations, 0 modules" in diverged(compared=more).summary

@@ -129,7 +129,7 @@ def test_several_of_one_step(aggregate: TrackedAggregate) -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (("los",), r"mnist/1 has no metric 'los'. It has loss"),
+        (("los",), r"mnist/1 has no metric 'los'. It has t[a-z]+/loss, t[a-z]+/loss$"),
         (("loss", 9), r"no metric 'loss' at step 9. Its steps are 1 to 2"),
         (("loss", None, "validation"), r"no metric 'loss' in phase 'validation'"),
     ],
@@ -137,6 +137,16 @@ def test_several_of_one_step(aggregate: TrackedAggregate) -> None:
 def test_what_is_not_there(aggregate: TrackedAggregate, asked: tuple[str, int, str], said: str) -> None:
     with pytest.raises(NotFound, match=said):
         aggregate.blame(*asked)
+
+
+def test_a_name_as_it_is_shown_voided_or_not(aggregate: TrackedAggregate) -> None:
+    assert aggregate.blame("train/loss", 1).point == aggregate.blame("loss", 1, "train").point
+    for point in aggregate.metrics.list("loss", "test"):
+        aggregate.metrics.void(point)
+    found = aggregate.blame("test/loss")
+    assert (found.point.phase, found.point.step, found.voided) == ("test", 2, True)
+    aggregate.metrics.log({"test/loss": 7})
+    assert aggregate.blame("test/loss").point.value == 7
 
 
 def test_as_of(aggregate: TrackedAggregate, tracker: Tracker) -> None:
