@@ -147,7 +147,7 @@ def test_changed_files_that_the_program_does_not_use_are_told_and_do_not_decide(
 
 @pytest.mark.parametrize(
     "reading",
-    ["open('settings.txt').read()", "__import__('subprocess').run(['cat', 'settings.txt'])"],
+    ["open('settings.txt').read()", "__import__('subprocess').run(['sh', '-c', 'cat settings.txt'])"],
     ids=["by itself", "by another program"],
 )
 def test_a_changed_file_that_may_have_been_used_decides(scratch: Scratch, reading: str) -> None:
