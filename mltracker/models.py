@@ -31,6 +31,20 @@ class Shown:
         return html.card(self)
 
 
+class Stamped(Shown):
+    """Anything that a store answers with the time of its event, `at`."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        at: int | None
+
+    @property
+    def time(self) -> datetime | None:
+        """When it was recorded, for what lasts when it started, in UTC; None if it was not read from a store."""
+        return None if self.at is None else _time(self.at)
+
+
 @dataclass(slots=True)
 class Module(Shown):
     """A part of a model with an identity (type, hash). `parameters` may be anything of JSON."""
@@ -78,7 +92,7 @@ class Dataset(Shown):
 
 
 @dataclass(slots=True)
-class Metric(Shown):
+class Metric(Stamped):
     """A named value and where it was taken.
 
     As answered it also carries `id` (`writer:seq:name[:index]`), `at` (microseconds since 1970 UTC; `time` is the same
@@ -95,11 +109,6 @@ class Metric(Shown):
     at: int | None = field(default=None, compare=False, repr=False)
     session: str | None = field(default=None, compare=False, repr=False)
 
-    @property
-    def time(self) -> datetime | None:
-        """When it was recorded, in UTC; None if it was not read from a store."""
-        return None if self.at is None else _time(self.at)
-
     def __repr__(self) -> str:
         places = {"step": self.step, "epoch": self.epoch, "batch": self.batch, "phase": self.phase}
         given = "".join(f", {name}={value!r}" for name, value in places.items() if value is not None)
@@ -107,7 +116,7 @@ class Metric(Shown):
 
 
 @dataclass(slots=True)
-class Iteration(Shown):
+class Iteration(Stamped):
     """One pass over a dataset: `parameters` say how the data was fed, `modules` are the others that took part.
 
     As answered it also carries `id`, `at` (start, microseconds since 1970 UTC; `time` is the same as a datetime),
@@ -131,14 +140,9 @@ class Iteration(Shown):
     batches: int | None = field(default=None, compare=False, repr=False)
     samples: int | None = field(default=None, compare=False, repr=False)
 
-    @property
-    def time(self) -> datetime | None:
-        """When it started, in UTC; None if it was not read from a store."""
-        return None if self.at is None else _time(self.at)
-
 
 @dataclass(slots=True)
-class Checkpoint(Shown):
+class Checkpoint(Stamped):
     """A content kept by its SHA-256 (`hash`, hex): weights, say. `size` is in bytes.
 
     `iteration` is the id of the one that it is a part of. `at` is in microseconds since 1970 UTC; `time` is the same
@@ -153,14 +157,9 @@ class Checkpoint(Shown):
     at: int | None = field(default=None, compare=False, repr=False)
     session: str | None = field(default=None, compare=False, repr=False)
 
-    @property
-    def time(self) -> datetime | None:
-        """When it was stored, in UTC; None if it was not read from a store."""
-        return None if self.at is None else _time(self.at)
-
 
 @dataclass(slots=True)
-class Reproduction(Shown):
+class Reproduction(Stamped):
     """A run that repeated an aggregate: its `verdict`, the key of the aggregate that it made, and `details`.
 
     `at` is in microseconds since 1970 UTC; `time` is the same as a datetime.
@@ -172,11 +171,6 @@ class Reproduction(Shown):
     id: str | None = field(default=None, compare=False, repr=False)
     at: int | None = field(default=None, compare=False, repr=False)
     session: str | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def time(self) -> datetime | None:
-        """When it was recorded, in UTC; None if it was not read from a store."""
-        return None if self.at is None else _time(self.at)
 
 
 @dataclass(slots=True)
