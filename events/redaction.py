@@ -39,11 +39,11 @@ _PRIVATE_KEY = (
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY( BLOCK)?-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY( BLOCK)?-----|\Z)"
 )
 _USER_INFO = (
-    r"(?<=[A-Za-z0-9]://)(?:(?:[^\s/?#\"'<>\\@]*+@)++"
+    r"(?<=[A-Za-z0-9]://)(?:(?>(?:[^\s/?#\"'<>\\@]*+@)+)"
     r"|[^\s/?#\"'<>@:\[\\]*+:(?!\d+[/?#])[^\s\"'<>@\\]{0,200}+@)"  # a password with a slash in it
 )
-_NAME = r"(?<![\w.])(?<![\w.]-)(?P<name>[A-Za-z_][\w.]*+(?:-[\w.]++)*+)"
-_QUOTE = r"(?P<quote>\\*+(?:\"\"\"|'''|[\"']))(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\\n])){0,8192}+)(?P=quote)"
+_NAME = r"(?<![\w.])(?<![\w.]-)(?P<name>[A-Za-z_][\w.]*+(?>(?:-[\w.]++)*))"
+_QUOTE = r"(?P<quote>\\*+(?:\"\"\"|'''|[\"']))(?P<value>(?>(?:(?!(?P=quote))(?:\\.|[^\\\n])){0,8192}))(?P=quote)"
 QUOTED = (
     _NAME + r"(?P<between>[\\\"'\])]{0,4}[ \t]{0,8}"
     r"(?::[ \t]{0,8}[\w.\[\], |]{1,80}=|[:!=]=|=>|[:=])\s{0,8}(?:\\\n)?\(?\s{0,8})"
@@ -61,8 +61,8 @@ SIGNED = r"(?i:(?P<before>[?&](?:(?:x-(?:amz|goog)-)?signature|sig|x-amz-securit
 PAIR = (
     r"(?P<before>(?<![\w.])(?P<name>[A-Za-z_][\w.]*+)"
     r"(?:[\"'\]]{0,2}\s{0,4}[:=]\s{0,4}|(?<=BasicAuth)|(?<=DigestAuth))"
-    r"\(\s{0,80}[rbfu]?(?P<q>[\"'])(?:(?!(?P=q))[^\\\n]){0,200}+(?P=q)\s{0,4},\s{0,80}(?P<kind>[rbfu]{0,2}))"
-    r"(?P<quote>[\"'])(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\\n])){0,500}+)(?P=quote)"
+    r"\(\s{0,80}[rbfu]?(?P<q>[\"'])(?>(?:(?!(?P=q))[^\\\n]){0,200})(?P=q)\s{0,4},\s{0,80}(?P<kind>[rbfu]{0,2}))"
+    r"(?P<quote>[\"'])(?P<value>(?>(?:(?!(?P=quote))(?:\\.|[^\\\n])){0,500}))(?P=quote)"
 )
 """`auth=("user", "password")`: the second is the secret."""
 NETRC = (
@@ -76,7 +76,7 @@ COMMANDS = (
 )
 _SAID = (
     r"(?P<before>\b(?i:password|passwd|passphrase|api[ _-]?key)[ \t]{1,4}(?:(?:is|was|of)[ \t]{1,4})?)"
-    r"(?P<quote>[\"'`])(?P<value>(?:(?!(?P=quote))[^\n]){1,200}+)(?P=quote)"
+    r"(?P<quote>[\"'`])(?P<value>(?>(?:(?!(?P=quote))[^\n]){1,200}))(?P=quote)"
 )
 HINTS = (
     *("://", "pass", "pw", "secret", "token", "key", "auth", "cred", "cookie", "bearer", "basic"),

@@ -41,12 +41,12 @@ _LINE = re.compile(
 _QUERY = re.compile(r"(?P<before>(?<=[\w/.=%-])[?&](?P<name>[\w.-]+)=)(?P<value>[^\s\"'&#<>{}$\\,;=]+)")
 _LOGIN = re.compile(
     r"(?P<before>\blogin\([^()\n]{0,200}?\bkey\s{0,4}=\s{0,4})"
-    r"(?P<quote>[\"'])(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\\n])){1,500}+)(?P=quote)"
+    r"(?P<quote>[\"'])(?P<value>(?>(?:(?!(?P=quote))(?:\\.|[^\\\n])){1,500}))(?P=quote)"
 )
 _TRIPLE = (
     r"(?<![\w.])(?P<name>[A-Za-z_][\w.]*+)(?P<between>[\"'\])]{0,2}[ \t]{0,8}(?::[ \t]{0,8}\w{1,40}[ \t]{0,8}=|[:=])"
     r"\s{0,8}\(?\s{0,8})(?P<kind>[rbfuRBFU]{0,2})(?P<quote>\"\"\"|''')"
-    r"(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\]|\\\n)){0,4096}+)(?P=quote)"
+    r"(?P<value>(?>(?:(?!(?P=quote))(?:\\.|[^\\]|\\\n)){0,4096}))(?P=quote)"
 )
 _CONTINUED = re.compile(
     r"(?P<before>\[redacted\][\"'])(?P<more>(?:\s(?:[\s+-]){0,80}[rbfu]{0,2}(?:\"[^\"\n]++\"|'[^'\n]++'))+)(?!\s{0,8}[:=])"
