@@ -76,6 +76,7 @@ class Scratch:
     ) -> str:
         """Run Python as a user does; `content` goes to its stdin."""
         environment = {**os.environ, **self.environment, **more}
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"  # a change within a second, of equal size, would not be seen
         environment.pop("MLTRACKER_CAPTURE", None)
         words = [str(word) for word in command] or ["train.py", str(self.store)]
         done = subprocess.run(
